@@ -1,0 +1,437 @@
+//! What can happen to one delivery, and what follows from it.
+//!
+//! # The cast
+//! - A *message* is one accepted event, stored once, verbatim.
+//! - A *delivery* is that message on its way through one integration instance to one write operation.
+//! - An *attempt* is one try at that write: it is stored as *claimed* before anything is sent.
+//! - A *look-up* asks the target whether our reference is already there.
+//!
+//! # The life of a delivery
+//! ```text
+//!              ┌────────────── retry at ───────────────┐
+//!              ▼                                       │
+//!  accepted ► Pending ──claim (commit)──► InFlight ──answer──► Delivered
+//!              │  ▲                         │  │
+//!              │  │ absent, proven          │  └── rejected ─► Held ─ decision ─► Pending · Delivered · Discarded
+//!    skipped ◄─┘  └───────── Uncertain ◄────┘ no answer, crash
+//!                              │  └─ found ─► Delivered
+//!                              └─ no look-up, or look-up too long without a result ─► Held
+//! ```
+//!
+//! # The guarantees
+//! - A write is sent again only after an answer that proves it did nothing, after enough look-ups that did not find it,
+//!   with the same idempotency key, or when its operation is declared naturally repeatable. Nothing else leads from
+//!   `InFlight` or `Uncertain` to `Pending`.
+//! - A delivery that waits (for a due time, for what is missing, for a person) is in exactly one state that says so.
+//! - [`step`] is a total function: every state meets every event with a defined result or a refusal that names both.
+//!
+//! `step` decides, the runtime performs, the store remembers. There is no waiting here, only due times.
+
+mod step;
+
+pub use step::{Effect, Event, Policy, Refused, RetryPolicy, Stepped, backoff, step};
+
+use crate::identity::{CrosswalkId, DeliveryId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Document;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Where one delivery stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Waits for its due time; nothing of it is under way.
+    Pending {
+        /// Not before this.
+        due_at: Timestamp,
+    },
+    /// Claimed: the request may have been sent.
+    InFlight {
+        /// After this without an answer the outcome is unknown.
+        lease_until: Timestamp,
+    },
+    /// It is not known whether the target has it. Nothing is sent until that is known.
+    Uncertain {
+        /// When to look next.
+        due_at: Timestamp,
+        /// Since when it is unknown.
+        since: Timestamp,
+        /// Look-ups that found nothing so far.
+        absences: u32,
+        /// Why it is unknown.
+        why: String,
+    },
+    /// Waits for a person, or for what is missing.
+    Held(Hold),
+    /// Stands in the target.
+    Delivered {
+        /// What the target calls it.
+        receipt: Receipt,
+    },
+    /// Needs nothing, for a stated reason.
+    Skipped {
+        /// The reason, in the words of the integration.
+        reason: String,
+    },
+    /// A person decided that it shall not be delivered.
+    Discarded {
+        /// The reason the person gave.
+        reason: String,
+    },
+}
+
+/// The states by name, for counters, lists and selections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateKind {
+    /// See [`DeliveryState::Pending`].
+    Pending,
+    /// See [`DeliveryState::InFlight`].
+    InFlight,
+    /// See [`DeliveryState::Uncertain`].
+    Uncertain,
+    /// See [`DeliveryState::Held`].
+    Held,
+    /// See [`DeliveryState::Delivered`].
+    Delivered,
+    /// See [`DeliveryState::Skipped`].
+    Skipped,
+    /// See [`DeliveryState::Discarded`].
+    Discarded,
+}
+
+impl StateKind {
+    /// All, in the order tables list them.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::InFlight,
+        Self::Uncertain,
+        Self::Held,
+        Self::Delivered,
+        Self::Skipped,
+        Self::Discarded,
+    ];
+
+    /// The word used in commands, output and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InFlight => "in_flight",
+            Self::Uncertain => "uncertain",
+            Self::Held => "held",
+            Self::Delivered => "delivered",
+            Self::Skipped => "skipped",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// Whether nothing will happen to it any more by itself or by what it waits for.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Delivered | Self::Skipped | Self::Discarded)
+    }
+}
+
+impl DeliveryState {
+    /// The state's name.
+    pub const fn kind(&self) -> StateKind {
+        match self {
+            Self::Pending { .. } => StateKind::Pending,
+            Self::InFlight { .. } => StateKind::InFlight,
+            Self::Uncertain { .. } => StateKind::Uncertain,
+            Self::Held(_) => StateKind::Held,
+            Self::Delivered { .. } => StateKind::Delivered,
+            Self::Skipped { .. } => StateKind::Skipped,
+            Self::Discarded { .. } => StateKind::Discarded,
+        }
+    }
+
+    /// When a worker should take it up, if it waits for a time.
+    pub const fn due_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending { due_at } | Self::Uncertain { due_at, .. } => Some(*due_at),
+            Self::InFlight { .. }
+            | Self::Held(_)
+            | Self::Delivered { .. }
+            | Self::Skipped { .. }
+            | Self::Discarded { .. } => None,
+        }
+    }
+}
+
+/// What has been done for a delivery so far; it outlives the states.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Attempts claimed so far.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Tries in a row that ended in a retry; what the backoff grows by.
+    #[serde(default)]
+    pub retries: u32,
+    /// When the first try of the present run of retries was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trying_since: Option<Timestamp>,
+    /// The step of a sequence operation to go on with; 0 for the first and for single requests.
+    #[serde(default)]
+    pub step: u16,
+    /// What the finished steps answered, by step name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<String, Document>,
+}
+
+/// What a target calls the document it made: the names and values the operation's `receipt` declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Receipt(pub BTreeMap<String, Document>);
+
+/// Why a delivery waits for somebody, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What kind of trouble it is; identical causes are grouped by class and `why`.
+    pub class: Class,
+    /// What happened, without personal data.
+    pub why: String,
+    /// The next step in plain words, often a command.
+    pub help: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What would release it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<Awaited>,
+    /// Whether the target may already have it. Sending it again then needs a person's decision.
+    #[serde(default)]
+    pub in_doubt: bool,
+}
+
+/// Something whose appearance releases a held delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Awaited {
+    /// An entry in a matching table.
+    Crosswalk {
+        /// Which table.
+        table: CrosswalkId,
+        /// The missing key.
+        key: String,
+    },
+    /// Another delivery's end.
+    Delivery {
+        /// Which.
+        delivery: DeliveryId,
+    },
+    /// A later try, e.g. when an accounting period opens.
+    Until {
+        /// When to try again.
+        due_at: Timestamp,
+    },
+}
+
+/// What kind of trouble a target's answer, or our own preparation, shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// A value the target does not take.
+    Value,
+    /// Something the record refers to is not there: a customer, an account, a crosswalk entry.
+    MissingMasterData,
+    /// The target says that it has it already, in a way that cannot be adopted.
+    Duplicate,
+    /// The accounting period is closed or not open yet.
+    Period,
+    /// The record is locked by somebody.
+    Lock,
+    /// Our user may not do that.
+    Permission,
+    /// Our credentials are refused.
+    Authentication,
+    /// No seat, no licence, too many requests.
+    Capacity,
+    /// The system or the way to it fails for the moment.
+    Intermittent,
+    /// The integration or the connection is set up wrongly.
+    Configuration,
+    /// Nobody knows whether the target has it.
+    InDoubt,
+    /// Retried for as long as its policy allows.
+    Exhausted,
+}
+
+impl Class {
+    /// All, in the order the manual lists them.
+    pub const ALL: [Self; 12] = [
+        Self::Value,
+        Self::MissingMasterData,
+        Self::Duplicate,
+        Self::Period,
+        Self::Lock,
+        Self::Permission,
+        Self::Authentication,
+        Self::Capacity,
+        Self::Intermittent,
+        Self::Configuration,
+        Self::InDoubt,
+        Self::Exhausted,
+    ];
+
+    /// The word used in definitions, output and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::MissingMasterData => "missing_master_data",
+            Self::Duplicate => "duplicate",
+            Self::Period => "period",
+            Self::Lock => "lock",
+            Self::Permission => "permission",
+            Self::Authentication => "authentication",
+            Self::Capacity => "capacity",
+            Self::Intermittent => "intermittent",
+            Self::Configuration => "configuration",
+            Self::InDoubt => "in_doubt",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+/// What an answer of the target means. The list is closed: an answer nobody foresaw is [`Outcome::Unknown`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Done.
+    Succeeded {
+        /// What the target calls it.
+        receipt: Receipt,
+        /// What a step answered, where later steps need it.
+        #[serde(default)]
+        result: Document,
+    },
+    /// Was done before, by us.
+    AlreadyThere {
+        /// What the target calls it.
+        receipt: Receipt,
+    },
+    /// Certainly not done; may work later.
+    Retry {
+        /// The wait the target asked for.
+        after: Option<Duration>,
+        /// What kind of trouble.
+        class: Class,
+        /// What it said.
+        why: String,
+    },
+    /// Certainly not done; the whole connection must slow down.
+    Throttle {
+        /// The wait the target asked for.
+        after: Option<Duration>,
+        /// What it said.
+        why: String,
+    },
+    /// Certainly not done; the session or token is stale.
+    Reauthenticate {
+        /// What it said.
+        why: String,
+    },
+    /// Certainly not done, and will not be as it stands.
+    Rejected {
+        /// What kind of trouble.
+        class: Class,
+        /// What it said.
+        why: String,
+        /// The next step in plain words.
+        help: String,
+    },
+    /// May be done or not.
+    Unknown {
+        /// What happened.
+        why: String,
+    },
+}
+
+/// How a write may be repeated. Every write operation declares one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "repeat", rename_all = "snake_case")]
+pub enum RepeatSafety {
+    /// The target refuses or adopts a second request with the same key.
+    IdempotencyKey,
+    /// The target can be asked for our reference.
+    LookUp {
+        /// How long the target may go on working on a request whose answer was lost.
+        settle: Duration,
+        /// How many look-ups in a row, each a settle time apart, prove that it is not there.
+        absences: u32,
+        /// After this long without a result a person decides.
+        give_up_after: Duration,
+    },
+    /// A second time changes nothing.
+    Natural,
+    /// A second time does it twice: a person decides.
+    None,
+}
+
+/// What a look-up by our reference found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "look_up", rename_all = "snake_case")]
+pub enum LookUp {
+    /// It is there, and says the same as we would.
+    Found {
+        /// What the target calls it.
+        receipt: Receipt,
+    },
+    /// It is there under our reference, but differs.
+    Differs {
+        /// Which fields differ.
+        why: String,
+    },
+    /// It is not there.
+    Absent,
+    /// The look-up itself failed; nothing is known yet.
+    Failed {
+        /// What happened.
+        why: String,
+        /// The wait the target asked for.
+        after: Option<Duration>,
+    },
+}
+
+/// Something that went wrong before anything was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "trouble", rename_all = "snake_case")]
+pub enum Trouble {
+    /// May work later: a read failed, a system is away.
+    Passing {
+        /// What kind of trouble.
+        class: Class,
+        /// What happened.
+        why: String,
+        /// The wait the target asked for.
+        after: Option<Duration>,
+    },
+    /// Needs somebody, or something that is missing.
+    Lasting {
+        /// What kind of trouble.
+        class: Class,
+        /// What happened.
+        why: String,
+        /// The next step in plain words.
+        help: String,
+        /// What would release it.
+        awaits: Option<Awaited>,
+    },
+}
+
+/// What a person decides about a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// Try again now; refused where the target may already have it, unless it is also said not to be posted.
+    Retry,
+    /// It stands in the target, as this.
+    Posted {
+        /// What the target calls it.
+        receipt: Receipt,
+    },
+    /// It does not stand in the target: send it.
+    NotPosted,
+    /// It shall not be delivered.
+    Discard,
+}

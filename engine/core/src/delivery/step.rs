@@ -1,0 +1,422 @@
+//! The one place where the fate of a delivery is decided.
+
+use super::{
+    Class, Decision, DeliveryState, Hold, LookUp, Outcome, Progress, Receipt, RepeatSafety, StateKind, Trouble,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How retries are spaced and when they end. Shape: `docs/guide/integrations.md`, `retry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// The wait before the first retry, before jitter.
+    pub first: Duration,
+    /// What each further wait is multiplied by, in thousandths (2000 doubles).
+    pub factor_thousandths: u32,
+    /// No wait is longer.
+    pub max: Duration,
+    /// Whether each wait is drawn evenly between zero and its full length.
+    pub full_jitter: bool,
+    /// Retries end this long after the first.
+    pub give_up_after: Duration,
+}
+
+/// What `step` needs to know of the integration and its operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Spacing and end of retries.
+    pub retry: RetryPolicy,
+    /// What makes sending again safe.
+    pub repeat: RepeatSafety,
+}
+
+/// Something that happened to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A worker is about to send; this is stored first.
+    Claimed {
+        /// When the claim lapses.
+        lease_until: Timestamp,
+    },
+    /// Fetching or mapping failed, so nothing was sent.
+    NotPrepared(Trouble),
+    /// The integration says that this record needs nothing.
+    Skipped {
+        /// In its words.
+        reason: String,
+    },
+    /// Claimed, but certainly nothing left this machine.
+    NotSent {
+        /// What failed.
+        why: String,
+    },
+    /// The target answered.
+    Answered(Outcome),
+    /// A step of a sequence finished; the next one waits until then.
+    StepDone {
+        /// The finished step's name.
+        name: String,
+        /// What later steps may use of its answer.
+        result: super::Document,
+        /// When the next step is due.
+        due_at: Timestamp,
+    },
+    /// A step asks again later; nothing was changed at the target.
+    StepWaits {
+        /// When to ask again.
+        due_at: Timestamp,
+    },
+    /// The claim lapsed, or its process ended, without an answer.
+    LeaseLost,
+    /// The target was asked for our reference.
+    LookedUp(LookUp),
+    /// What the delivery was held for has appeared.
+    Released,
+    /// A person decided.
+    Decided {
+        /// What.
+        decision: Decision,
+        /// Why, in the person's words.
+        reason: String,
+    },
+}
+
+/// What the shell must do beyond storing the new state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The record is finished: the next one with its order key may go.
+    ReleaseOrderKey,
+    /// The session or token is stale.
+    Reauthenticate,
+    /// The target did not answer or says it cannot: one mark against its circuit.
+    SystemTrouble,
+    /// The target answered sensibly: its circuit may close.
+    SystemFine,
+    /// The connection must pause.
+    SlowDown {
+        /// For how long, if the target said so.
+        after: Option<Duration>,
+    },
+}
+
+/// The result of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stepped {
+    /// The new state.
+    pub state: DeliveryState,
+    /// The new progress.
+    pub progress: Progress,
+    /// What else to do.
+    pub effects: Vec<Effect>,
+}
+
+/// An event that cannot happen in this state. Nothing changes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a delivery that is {state} cannot take `{event}`{hint}", state = .state.as_str())]
+pub struct Refused {
+    /// Where the delivery stands.
+    pub state: StateKind,
+    /// What was asked.
+    pub event: &'static str,
+    /// What to do instead, or empty.
+    pub hint: &'static str,
+}
+
+/// Decides what an event makes of a delivery.
+///
+/// `jitter` is an evenly drawn number; `now` is the present. Nothing else enters.
+///
+/// # Errors
+/// If the event cannot happen in this state, e.g. an answer for a delivery that was not claimed.
+pub fn step(
+    state: &DeliveryState,
+    progress: &Progress,
+    event: Event,
+    policy: &Policy,
+    now: Timestamp,
+    jitter: u64,
+) -> Result<Stepped, Refused> {
+    let mut turn = Turn { policy, now, jitter, progress: progress.clone(), effects: Vec::new() };
+    let next = match event {
+        Event::Claimed { lease_until } => match state {
+            DeliveryState::Pending { .. } => turn.claimed(lease_until),
+            _ => return refuse(state, "claim", ""),
+        },
+        Event::NotPrepared(trouble) => match state {
+            DeliveryState::Pending { .. } => turn.trouble(trouble),
+            _ => return refuse(state, "preparation failure", ""),
+        },
+        Event::Skipped { reason } => match state {
+            DeliveryState::Pending { .. } => turn.finish(DeliveryState::Skipped { reason }),
+            _ => return refuse(state, "skip", ""),
+        },
+        Event::NotSent { why } => match state {
+            DeliveryState::InFlight { .. } => turn.not_sent(why),
+            _ => return refuse(state, "not sent", ""),
+        },
+        Event::Answered(outcome) => match state {
+            DeliveryState::InFlight { .. } => turn.answered(outcome),
+            _ => return refuse(state, "answer", ""),
+        },
+        Event::StepDone { name, result, due_at } => match state {
+            DeliveryState::InFlight { .. } => turn.step_done(name, result, due_at),
+            _ => return refuse(state, "step done", ""),
+        },
+        Event::StepWaits { due_at } => match state {
+            DeliveryState::InFlight { .. } => {
+                turn.effects.push(Effect::SystemFine);
+                DeliveryState::Pending { due_at }
+            }
+            _ => return refuse(state, "step waits", ""),
+        },
+        Event::LeaseLost => match state {
+            DeliveryState::InFlight { .. } => {
+                turn.unknown("the engine stopped between sending and recording the answer".to_owned())
+            }
+            _ => return refuse(state, "lost lease", ""),
+        },
+        Event::LookedUp(found) => match state {
+            DeliveryState::Uncertain { since, absences, why, .. } => turn.looked_up(found, *since, *absences, why),
+            _ => return refuse(state, "look-up", ""),
+        },
+        Event::Released => match state {
+            DeliveryState::Held(hold) if !hold.in_doubt && hold.awaits.is_some() => turn.fresh(),
+            _ => return refuse(state, "release", ""),
+        },
+        Event::Decided { decision, reason } => turn.decided(state, decision, reason)?,
+    };
+    Ok(Stepped { state: next, progress: turn.progress, effects: turn.effects })
+}
+
+/// The wait before retry number `retry` (0 is the first).
+///
+/// With full jitter it is drawn evenly from zero to the exponential wait, which spreads many deliveries that failed
+/// together better than any narrower band; `floor` (what the target asked for) is kept on top of it.
+pub fn backoff(policy: &RetryPolicy, retry: u32, jitter: u64, floor: Option<Duration>) -> Duration {
+    let mut millis = u128::from(u64::try_from(policy.first.as_millis()).unwrap_or(u64::MAX));
+    let max = policy.max.as_millis();
+    for _ in 0..retry {
+        if millis >= max {
+            break;
+        }
+        millis = millis.saturating_mul(u128::from(policy.factor_thousandths)) / 1000;
+    }
+    let full = u64::try_from(millis.min(max)).unwrap_or(u64::MAX);
+    let wait = if policy.full_jitter {
+        // The product of two 64-bit numbers over 2^64 scales without a modulo's bias.
+        u64::try_from((u128::from(full) * u128::from(jitter)) >> 64).unwrap_or(full)
+    } else {
+        full
+    };
+    floor.unwrap_or_default() + Duration::from_millis(wait)
+}
+
+/// One call of [`step`].
+struct Turn<'a> {
+    policy: &'a Policy,
+    now: Timestamp,
+    jitter: u64,
+    progress: Progress,
+    effects: Vec<Effect>,
+}
+
+impl Turn<'_> {
+    fn claimed(&mut self, lease_until: Timestamp) -> DeliveryState {
+        self.progress.attempts = self.progress.attempts.saturating_add(1);
+        self.progress.trying_since.get_or_insert(self.now);
+        DeliveryState::InFlight { lease_until }
+    }
+
+    fn trouble(&mut self, trouble: Trouble) -> DeliveryState {
+        match trouble {
+            Trouble::Passing { class, why, after } => self.retry(class, why, after),
+            Trouble::Lasting { class, why, help, awaits } => {
+                DeliveryState::Held(Hold { class, why, help, since: self.now, awaits, in_doubt: false })
+            }
+        }
+    }
+
+    fn not_sent(&mut self, why: String) -> DeliveryState {
+        self.effects.push(Effect::SystemTrouble);
+        self.retry(Class::Intermittent, why, None)
+    }
+
+    fn answered(&mut self, outcome: Outcome) -> DeliveryState {
+        match outcome {
+            Outcome::Succeeded { receipt, .. } | Outcome::AlreadyThere { receipt } => self.delivered(receipt),
+            Outcome::Retry { after, class, why } => {
+                self.effects.push(if class == Class::Intermittent {
+                    Effect::SystemTrouble
+                } else {
+                    Effect::SystemFine
+                });
+                self.retry(class, why, after)
+            }
+            Outcome::Throttle { after, why } => {
+                self.effects.push(Effect::SlowDown { after });
+                self.retry(Class::Capacity, why, after)
+            }
+            Outcome::Reauthenticate { why } => {
+                self.effects.push(Effect::Reauthenticate);
+                self.retry_soon(Class::Authentication, why)
+            }
+            Outcome::Rejected { class, why, help } => {
+                self.effects.push(Effect::SystemFine);
+                DeliveryState::Held(Hold { class, why, help, since: self.now, awaits: None, in_doubt: false })
+            }
+            Outcome::Unknown { why } => {
+                self.effects.push(Effect::SystemTrouble);
+                self.unknown(why)
+            }
+        }
+    }
+
+    fn step_done(&mut self, name: String, result: super::Document, due_at: Timestamp) -> DeliveryState {
+        self.effects.push(Effect::SystemFine);
+        self.progress.results.insert(name, result);
+        self.progress.step = self.progress.step.saturating_add(1);
+        self.progress.retries = 0;
+        self.progress.trying_since = None;
+        DeliveryState::Pending { due_at }
+    }
+
+    /// The answer is not known. Only the declared repeat safety opens a way back to sending.
+    fn unknown(&mut self, why: String) -> DeliveryState {
+        match self.policy.repeat {
+            RepeatSafety::IdempotencyKey | RepeatSafety::Natural => self.retry(Class::Intermittent, why, None),
+            RepeatSafety::LookUp { settle, .. } => {
+                DeliveryState::Uncertain { due_at: later(self.now, settle), since: self.now, absences: 0, why }
+            }
+            RepeatSafety::None => self.in_doubt(why),
+        }
+    }
+
+    fn looked_up(&mut self, found: LookUp, since: Timestamp, absences: u32, why: &str) -> DeliveryState {
+        let RepeatSafety::LookUp { settle, absences: needed, give_up_after } = self.policy.repeat else {
+            // The definition changed under an uncertain delivery and no longer says how to look: a person decides.
+            return self.in_doubt(why.to_owned());
+        };
+        match found {
+            LookUp::Found { receipt } => self.delivered(receipt),
+            LookUp::Differs { why } => {
+                self.effects.push(Effect::SystemFine);
+                self.in_doubt(why)
+            }
+            LookUp::Absent if absences + 1 >= needed => {
+                self.effects.push(Effect::SystemFine);
+                self.retry(Class::Intermittent, why.to_owned(), None)
+            }
+            LookUp::Absent => {
+                self.effects.push(Effect::SystemFine);
+                let due_at = later(self.now, settle);
+                DeliveryState::Uncertain { due_at, since, absences: absences + 1, why: why.to_owned() }
+            }
+            LookUp::Failed { why: trouble, after } => {
+                self.effects.push(Effect::SystemTrouble);
+                if self.now >= later(since, give_up_after) {
+                    return self.in_doubt(format!("{why}; the look-up fails: {trouble}"));
+                }
+                let wait = backoff(&self.policy.retry, self.progress.retries, self.jitter, after.or(Some(settle)));
+                self.progress.retries = self.progress.retries.saturating_add(1);
+                DeliveryState::Uncertain { due_at: later(self.now, wait), since, absences, why: why.to_owned() }
+            }
+        }
+    }
+
+    fn decided(
+        &mut self,
+        state: &DeliveryState,
+        decision: Decision,
+        reason: String,
+    ) -> Result<DeliveryState, Refused> {
+        let open = matches!(state.kind(), StateKind::Pending | StateKind::Held | StateKind::Uncertain);
+        let doubt = matches!(state, DeliveryState::Uncertain { .. })
+            || matches!(state, DeliveryState::Held(hold) if hold.in_doubt);
+        match decision {
+            Decision::Retry if open && !doubt => Ok(self.fresh()),
+            Decision::Retry if doubt => Err(refusal(
+                state,
+                "retry",
+                ": the target may already have it; say `posted` or `not-posted` after looking there",
+            )),
+            Decision::NotPosted if doubt => Ok(self.fresh()),
+            Decision::NotPosted if open => Ok(self.fresh()),
+            Decision::Posted { receipt } if open => Ok(self.finish(DeliveryState::Delivered { receipt })),
+            Decision::Discard if open => Ok(self.finish(DeliveryState::Discarded { reason })),
+            Decision::Retry => Err(refusal(state, "retry", "")),
+            Decision::NotPosted => Err(refusal(state, "not posted", "")),
+            Decision::Posted { .. } => Err(refusal(state, "posted", "")),
+            Decision::Discard => Err(refusal(state, "discard", "")),
+        }
+    }
+
+    fn delivered(&mut self, receipt: Receipt) -> DeliveryState {
+        self.effects.push(Effect::SystemFine);
+        self.finish(DeliveryState::Delivered { receipt })
+    }
+
+    fn finish(&mut self, state: DeliveryState) -> DeliveryState {
+        self.effects.push(Effect::ReleaseOrderKey);
+        state
+    }
+
+    /// Due at once, with the retry count forgotten: the reason it failed for is gone.
+    fn fresh(&mut self) -> DeliveryState {
+        self.progress.retries = 0;
+        self.progress.trying_since = None;
+        DeliveryState::Pending { due_at: self.now }
+    }
+
+    fn retry(&mut self, class: Class, why: String, after: Option<Duration>) -> DeliveryState {
+        let since = *self.progress.trying_since.get_or_insert(self.now);
+        if self.now >= later(since, self.policy.retry.give_up_after) {
+            return DeliveryState::Held(Hold {
+                class: Class::Exhausted,
+                why: format!("{why} (last of {} tries, class {})", self.progress.retries + 1, class.as_str()),
+                help: "mend the cause, then retry it".to_owned(),
+                since: self.now,
+                awaits: None,
+                in_doubt: false,
+            });
+        }
+        let wait = backoff(&self.policy.retry, self.progress.retries, self.jitter, after);
+        self.progress.retries = self.progress.retries.saturating_add(1);
+        DeliveryState::Pending { due_at: later(self.now, wait) }
+    }
+
+    /// At once the first time, since a fresh log-on usually mends it; with backoff when that did not help.
+    fn retry_soon(&mut self, class: Class, why: String) -> DeliveryState {
+        if self.progress.retries > 0 {
+            return self.retry(class, why, None);
+        }
+        self.progress.retries = 1;
+        self.progress.trying_since.get_or_insert(self.now);
+        DeliveryState::Pending { due_at: self.now }
+    }
+
+    fn in_doubt(&mut self, why: String) -> DeliveryState {
+        DeliveryState::Held(Hold {
+            class: Class::InDoubt,
+            why,
+            help: "look in the target for our reference, then resolve it as posted or as not posted".to_owned(),
+            since: self.now,
+            awaits: None,
+            in_doubt: true,
+        })
+    }
+}
+
+fn refuse(state: &DeliveryState, event: &'static str, hint: &'static str) -> Result<Stepped, Refused> {
+    Err(refusal(state, event, hint))
+}
+
+fn refusal(state: &DeliveryState, event: &'static str, hint: &'static str) -> Refused {
+    Refused { state: state.kind(), event, hint }
+}
+
+/// `now + wait`, held at the end of representable time.
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+}
