@@ -961,9 +961,11 @@ impl Repeat {
     pub fn safety(&self, settle: Duration) -> RepeatSafety {
         match self {
             Self::IdempotencyKey { .. } => RepeatSafety::IdempotencyKey,
-            Self::LookUp(spec) => {
-                RepeatSafety::LookUp { settle, absences: spec.absences, give_up_after: spec.give_up_after }
-            }
+            Self::LookUp(spec) => RepeatSafety::LookUp {
+                settle,
+                absences: spec.absences,
+                give_up_after: spec.give_up_after,
+            },
             Self::Natural => RepeatSafety::Natural,
             Self::None => RepeatSafety::None,
         }

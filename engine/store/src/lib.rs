@@ -64,7 +64,10 @@ impl Store {
         todo!()
     }
     /// When the lane's next unreserved delivery is due.
-    pub async fn delivery_next_due(&self, _lane: &ConnectionId) -> Result<Option<Timestamp>, Error> {
+    pub async fn delivery_next_due(
+        &self,
+        _lane: &ConnectionId,
+    ) -> Result<Option<Timestamp>, Error> {
         todo!()
     }
     /// Records a transition durably; a terminal state releases its order key and everything that awaits the delivery in
@@ -84,7 +87,11 @@ impl Store {
         todo!()
     }
     /// The delivery an instance made of a dedup key.
-    pub async fn delivery_by_key(&self, _instance: &InstanceId, _key: &DedupKey) -> Result<Option<Delivery>, Error> {
+    pub async fn delivery_by_key(
+        &self,
+        _instance: &InstanceId,
+        _key: &DedupKey,
+    ) -> Result<Option<Delivery>, Error> {
         todo!()
     }
     /// The delivery an instance wrote under a reference.
@@ -108,7 +115,11 @@ impl Store {
         todo!()
     }
     /// A crosswalk entry's values.
-    pub async fn crosswalk_get(&self, _table: &CrosswalkId, _key: &str) -> Result<Option<Document>, Error> {
+    pub async fn crosswalk_get(
+        &self,
+        _table: &CrosswalkId,
+        _key: &str,
+    ) -> Result<Option<Document>, Error> {
         todo!()
     }
     /// Sets (or, with null values, removes) entries, and releases the deliveries held for them in the same commit.

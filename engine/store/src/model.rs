@@ -4,7 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Class, DeliveryState, Event, Progress, StateKind};
 use ml_connector_core::identity::{
-    ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, OrderKey, Reference, StreamId,
+    ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, OrderKey, Reference,
+    StreamId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Document;

@@ -1,7 +1,8 @@
 //! The one place where the fate of a delivery is decided.
 
 use super::{
-    Class, Decision, DeliveryState, Hold, LookUp, Outcome, Progress, Receipt, RepeatSafety, StateKind, Trouble,
+    Class, Decision, DeliveryState, Hold, LookUp, Outcome, Progress, Receipt, RepeatSafety,
+    StateKind, Trouble,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -138,7 +139,13 @@ pub fn step(
     now: Timestamp,
     jitter: u64,
 ) -> Result<Stepped, Refused> {
-    let mut turn = Turn { policy, now, jitter, progress: progress.clone(), effects: Vec::new() };
+    let mut turn = Turn {
+        policy,
+        now,
+        jitter,
+        progress: progress.clone(),
+        effects: Vec::new(),
+    };
     let next = match event {
         Event::Claimed { lease_until } => match state {
             DeliveryState::Pending { .. } => turn.claimed(lease_until),
@@ -160,7 +167,11 @@ pub fn step(
             DeliveryState::InFlight { .. } => turn.answered(outcome),
             _ => return refuse(state, "answer", ""),
         },
-        Event::StepDone { name, result, due_at } => match state {
+        Event::StepDone {
+            name,
+            result,
+            due_at,
+        } => match state {
             DeliveryState::InFlight { .. } => turn.step_done(name, result, due_at),
             _ => return refuse(state, "step done", ""),
         },
@@ -172,13 +183,17 @@ pub fn step(
             _ => return refuse(state, "step waits", ""),
         },
         Event::LeaseLost => match state {
-            DeliveryState::InFlight { .. } => {
-                turn.unknown("the engine stopped between sending and recording the answer".to_owned())
-            }
+            DeliveryState::InFlight { .. } => turn
+                .unknown("the engine stopped between sending and recording the answer".to_owned()),
             _ => return refuse(state, "lost lease", ""),
         },
         Event::LookedUp(found) => match state {
-            DeliveryState::Uncertain { since, absences, why, .. } => turn.looked_up(found, *since, *absences, why),
+            DeliveryState::Uncertain {
+                since,
+                absences,
+                why,
+                ..
+            } => turn.looked_up(found, *since, *absences, why),
             _ => return refuse(state, "look-up", ""),
         },
         Event::Released => match state {
@@ -187,7 +202,11 @@ pub fn step(
         },
         Event::Decided { decision, reason } => turn.decided(state, decision, reason)?,
     };
-    Ok(Stepped { state: next, progress: turn.progress, effects: turn.effects })
+    Ok(Stepped {
+        state: next,
+        progress: turn.progress,
+        effects: turn.effects,
+    })
 }
 
 /// The wait before retry number `retry` (0 is the first).
@@ -232,9 +251,19 @@ impl Turn<'_> {
     fn trouble(&mut self, trouble: Trouble) -> DeliveryState {
         match trouble {
             Trouble::Passing { class, why, after } => self.retry(class, why, after),
-            Trouble::Lasting { class, why, help, awaits } => {
-                DeliveryState::Held(Hold { class, why, help, since: self.now, awaits, in_doubt: false })
-            }
+            Trouble::Lasting {
+                class,
+                why,
+                help,
+                awaits,
+            } => DeliveryState::Held(Hold {
+                class,
+                why,
+                help,
+                since: self.now,
+                awaits,
+                in_doubt: false,
+            }),
         }
     }
 
@@ -245,7 +274,9 @@ impl Turn<'_> {
 
     fn answered(&mut self, outcome: Outcome) -> DeliveryState {
         match outcome {
-            Outcome::Succeeded { receipt, .. } | Outcome::AlreadyThere { receipt } => self.delivered(receipt),
+            Outcome::Succeeded { receipt, .. } | Outcome::AlreadyThere { receipt } => {
+                self.delivered(receipt)
+            }
             Outcome::Retry { after, class, why } => {
                 self.effects.push(if class == Class::Intermittent {
                     Effect::SystemTrouble
@@ -264,7 +295,14 @@ impl Turn<'_> {
             }
             Outcome::Rejected { class, why, help } => {
                 self.effects.push(Effect::SystemFine);
-                DeliveryState::Held(Hold { class, why, help, since: self.now, awaits: None, in_doubt: false })
+                DeliveryState::Held(Hold {
+                    class,
+                    why,
+                    help,
+                    since: self.now,
+                    awaits: None,
+                    in_doubt: false,
+                })
             }
             Outcome::Unknown { why } => {
                 self.effects.push(Effect::SystemTrouble);
@@ -273,7 +311,12 @@ impl Turn<'_> {
         }
     }
 
-    fn step_done(&mut self, name: String, result: super::Document, due_at: Timestamp) -> DeliveryState {
+    fn step_done(
+        &mut self,
+        name: String,
+        result: super::Document,
+        due_at: Timestamp,
+    ) -> DeliveryState {
         self.effects.push(Effect::SystemFine);
         self.progress.results.insert(name, result);
         self.progress.step = self.progress.step.saturating_add(1);
@@ -285,16 +328,32 @@ impl Turn<'_> {
     /// The answer is not known. Only the declared repeat safety opens a way back to sending.
     fn unknown(&mut self, why: String) -> DeliveryState {
         match self.policy.repeat {
-            RepeatSafety::IdempotencyKey | RepeatSafety::Natural => self.retry(Class::Intermittent, why, None),
-            RepeatSafety::LookUp { settle, .. } => {
-                DeliveryState::Uncertain { due_at: later(self.now, settle), since: self.now, absences: 0, why }
+            RepeatSafety::IdempotencyKey | RepeatSafety::Natural => {
+                self.retry(Class::Intermittent, why, None)
             }
+            RepeatSafety::LookUp { settle, .. } => DeliveryState::Uncertain {
+                due_at: later(self.now, settle),
+                since: self.now,
+                absences: 0,
+                why,
+            },
             RepeatSafety::None => self.in_doubt(why),
         }
     }
 
-    fn looked_up(&mut self, found: LookUp, since: Timestamp, absences: u32, why: &str) -> DeliveryState {
-        let RepeatSafety::LookUp { settle, absences: needed, give_up_after } = self.policy.repeat else {
+    fn looked_up(
+        &mut self,
+        found: LookUp,
+        since: Timestamp,
+        absences: u32,
+        why: &str,
+    ) -> DeliveryState {
+        let RepeatSafety::LookUp {
+            settle,
+            absences: needed,
+            give_up_after,
+        } = self.policy.repeat
+        else {
             // The definition changed under an uncertain delivery and no longer says how to look: a person decides.
             return self.in_doubt(why.to_owned());
         };
@@ -311,16 +370,34 @@ impl Turn<'_> {
             LookUp::Absent => {
                 self.effects.push(Effect::SystemFine);
                 let due_at = later(self.now, settle);
-                DeliveryState::Uncertain { due_at, since, absences: absences + 1, why: why.to_owned() }
+                DeliveryState::Uncertain {
+                    due_at,
+                    since,
+                    absences: absences + 1,
+                    why: why.to_owned(),
+                }
             }
-            LookUp::Failed { why: trouble, after } => {
+            LookUp::Failed {
+                why: trouble,
+                after,
+            } => {
                 self.effects.push(Effect::SystemTrouble);
                 if self.now >= later(since, give_up_after) {
                     return self.in_doubt(format!("{why}; the look-up fails: {trouble}"));
                 }
-                let wait = backoff(&self.policy.retry, self.progress.retries, self.jitter, after.or(Some(settle)));
+                let wait = backoff(
+                    &self.policy.retry,
+                    self.progress.retries,
+                    self.jitter,
+                    after.or(Some(settle)),
+                );
                 self.progress.retries = self.progress.retries.saturating_add(1);
-                DeliveryState::Uncertain { due_at: later(self.now, wait), since, absences, why: why.to_owned() }
+                DeliveryState::Uncertain {
+                    due_at: later(self.now, wait),
+                    since,
+                    absences,
+                    why: why.to_owned(),
+                }
             }
         }
     }
@@ -331,7 +408,10 @@ impl Turn<'_> {
         decision: Decision,
         reason: String,
     ) -> Result<DeliveryState, Refused> {
-        let open = matches!(state.kind(), StateKind::Pending | StateKind::Held | StateKind::Uncertain);
+        let open = matches!(
+            state.kind(),
+            StateKind::Pending | StateKind::Held | StateKind::Uncertain
+        );
         let doubt = matches!(state, DeliveryState::Uncertain { .. })
             || matches!(state, DeliveryState::Held(hold) if hold.in_doubt);
         match decision {
@@ -343,7 +423,9 @@ impl Turn<'_> {
             )),
             Decision::NotPosted if doubt => Ok(self.fresh()),
             Decision::NotPosted if open => Ok(self.fresh()),
-            Decision::Posted { receipt } if open => Ok(self.finish(DeliveryState::Delivered { receipt })),
+            Decision::Posted { receipt } if open => {
+                Ok(self.finish(DeliveryState::Delivered { receipt }))
+            }
             Decision::Discard if open => Ok(self.finish(DeliveryState::Discarded { reason })),
             Decision::Retry => Err(refusal(state, "retry", "")),
             Decision::NotPosted => Err(refusal(state, "not posted", "")),
@@ -374,16 +456,27 @@ impl Turn<'_> {
         if self.now >= later(since, self.policy.retry.give_up_after) {
             return DeliveryState::Held(Hold {
                 class: Class::Exhausted,
-                why: format!("{why} (last of {} tries, class {})", self.progress.retries + 1, class.as_str()),
+                why: format!(
+                    "{why} (last of {} tries, class {})",
+                    self.progress.retries + 1,
+                    class.as_str()
+                ),
                 help: "mend the cause, then retry it".to_owned(),
                 since: self.now,
                 awaits: None,
                 in_doubt: false,
             });
         }
-        let wait = backoff(&self.policy.retry, self.progress.retries, self.jitter, after);
+        let wait = backoff(
+            &self.policy.retry,
+            self.progress.retries,
+            self.jitter,
+            after,
+        );
         self.progress.retries = self.progress.retries.saturating_add(1);
-        DeliveryState::Pending { due_at: later(self.now, wait) }
+        DeliveryState::Pending {
+            due_at: later(self.now, wait),
+        }
     }
 
     /// At once the first time, since a fresh log-on usually mends it; with backoff when that did not help.
@@ -400,7 +493,9 @@ impl Turn<'_> {
         DeliveryState::Held(Hold {
             class: Class::InDoubt,
             why,
-            help: "look in the target for our reference, then resolve it as posted or as not posted".to_owned(),
+            help:
+                "look in the target for our reference, then resolve it as posted or as not posted"
+                    .to_owned(),
             since: self.now,
             awaits: None,
             in_doubt: true,
@@ -408,15 +503,30 @@ impl Turn<'_> {
     }
 }
 
-fn refuse(state: &DeliveryState, event: &'static str, hint: &'static str) -> Result<Stepped, Refused> {
+fn refuse(
+    state: &DeliveryState,
+    event: &'static str,
+    hint: &'static str,
+) -> Result<Stepped, Refused> {
     Err(refusal(state, event, hint))
 }
 
 fn refusal(state: &DeliveryState, event: &'static str, hint: &'static str) -> Refused {
-    Refused { state: state.kind(), event, hint }
+    Refused {
+        state: state.kind(),
+        event,
+        hint,
+    }
 }
 
 /// `now + wait`, held at the end of representable time.
 fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+#[path = "step_tests.rs"]
+mod tests;

@@ -140,7 +140,10 @@ impl<'a> Preparation<'a> {
         todo!()
     }
     /// Crosswalk entries to write with the delivery's success.
-    pub fn remember(&self, _receipt: &Receipt) -> Result<Vec<(CrosswalkId, String, Document)>, Trouble> {
+    pub fn remember(
+        &self,
+        _receipt: &Receipt,
+    ) -> Result<Vec<(CrosswalkId, String, Document)>, Trouble> {
         todo!()
     }
 }

@@ -136,7 +136,10 @@ pub struct RateState {
 }
 
 /// Writes a call down as a request, with its credentials.
-pub fn encode(_call: &Call<'_>, _credentials: &dyn Credentials) -> Result<HttpRequest, EncodeError> {
+pub fn encode(
+    _call: &Call<'_>,
+    _credentials: &dyn Credentials,
+) -> Result<HttpRequest, EncodeError> {
     todo!()
 }
 
@@ -146,12 +149,20 @@ pub fn decode(_call: &Call<'_>, _response: &HttpResponse) -> Answer {
 }
 
 /// What a write's (or session call's) answer means.
-pub fn classify_write(_call: &Call<'_>, _answer: &Result<Answer, SendError>, _now: Timestamp) -> Outcome {
+pub fn classify_write(
+    _call: &Call<'_>,
+    _answer: &Result<Answer, SendError>,
+    _now: Timestamp,
+) -> Outcome {
     todo!()
 }
 
 /// What a read's answer means.
-pub fn classify_read(_call: &Call<'_>, _answer: &Result<Answer, SendError>, _now: Timestamp) -> ReadResult {
+pub fn classify_read(
+    _call: &Call<'_>,
+    _answer: &Result<Answer, SendError>,
+    _now: Timestamp,
+) -> ReadResult {
     todo!()
 }
 
@@ -176,7 +187,10 @@ pub fn rate_state(_connector: &Connector, _answer: &Answer, _now: Timestamp) -> 
 }
 
 /// A setting-dependent duration, e.g. the connection's time limit.
-pub fn duration(_template: &crate::template::Template, _settings: &Document) -> Result<Duration, EvalError> {
+pub fn duration(
+    _template: &crate::template::Template,
+    _settings: &Document,
+) -> Result<Duration, EvalError> {
     todo!()
 }
 
@@ -219,6 +233,10 @@ pub fn verify(
 }
 
 /// Cuts a genuine body into its events, keeping each one's bytes as received.
-pub fn split(_webhook: &Webhook, _id: &crate::template::Path, _body: &Bytes) -> Result<Vec<RawEvent>, WebhookError> {
+pub fn split(
+    _webhook: &Webhook,
+    _id: &crate::template::Path,
+    _body: &Bytes,
+) -> Result<Vec<RawEvent>, WebhookError> {
     todo!()
 }

@@ -1,0 +1,475 @@
+//! The promises of [`super::step`], each tried against every state.
+
+use super::*;
+use crate::delivery::{Awaited, StateKind};
+use crate::identity::{CrosswalkId, DeliveryId};
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn now() -> Timestamp {
+    "2026-03-16T08:00:00Z".parse().unwrap()
+}
+
+fn policy(repeat: RepeatSafety) -> Policy {
+    Policy {
+        retry: RetryPolicy {
+            first: 5 * SECOND,
+            factor_thousandths: 2000,
+            max: 900 * SECOND,
+            full_jitter: false,
+            give_up_after: 7 * 86_400 * SECOND,
+        },
+        repeat,
+    }
+}
+
+fn look_up() -> RepeatSafety {
+    RepeatSafety::LookUp {
+        settle: 120 * SECOND,
+        absences: 2,
+        give_up_after: 86_400 * SECOND,
+    }
+}
+
+fn hold(in_doubt: bool, awaits: Option<Awaited>) -> DeliveryState {
+    DeliveryState::Held(Hold {
+        class: Class::Value,
+        why: "w".into(),
+        help: "h".into(),
+        since: now(),
+        awaits,
+        in_doubt,
+    })
+}
+
+fn crosswalk() -> Awaited {
+    Awaited::Crosswalk {
+        table: CrosswalkId::new("customers"),
+        key: "C1".into(),
+    }
+}
+
+fn states() -> Vec<DeliveryState> {
+    vec![
+        DeliveryState::Pending { due_at: now() },
+        DeliveryState::InFlight { lease_until: now() },
+        DeliveryState::Uncertain {
+            due_at: now(),
+            since: now(),
+            absences: 0,
+            why: "cut".into(),
+        },
+        hold(false, None),
+        hold(false, Some(crosswalk())),
+        hold(
+            false,
+            Some(Awaited::Delivery {
+                delivery: DeliveryId(1),
+            }),
+        ),
+        hold(true, None),
+        DeliveryState::Delivered {
+            receipt: Receipt::default(),
+        },
+        DeliveryState::Skipped { reason: "r".into() },
+        DeliveryState::Discarded { reason: "r".into() },
+    ]
+}
+
+fn outcomes() -> Vec<Outcome> {
+    let why = || "w".to_owned();
+    vec![
+        Outcome::Succeeded {
+            receipt: Receipt::default(),
+            result: super::super::Document::Null,
+        },
+        Outcome::AlreadyThere {
+            receipt: Receipt::default(),
+        },
+        Outcome::Retry {
+            after: None,
+            class: Class::Lock,
+            why: why(),
+        },
+        Outcome::Throttle {
+            after: Some(9 * SECOND),
+            why: why(),
+        },
+        Outcome::Reauthenticate { why: why() },
+        Outcome::Rejected {
+            class: Class::Value,
+            why: why(),
+            help: why(),
+        },
+        Outcome::Unknown { why: why() },
+    ]
+}
+
+fn events() -> Vec<Event> {
+    let mut all = vec![
+        Event::Claimed { lease_until: now() },
+        Event::NotPrepared(Trouble::Passing {
+            class: Class::Intermittent,
+            why: "w".into(),
+            after: None,
+        }),
+        Event::NotPrepared(Trouble::Lasting {
+            class: Class::MissingMasterData,
+            why: "w".into(),
+            help: "h".into(),
+            awaits: Some(crosswalk()),
+        }),
+        Event::Skipped { reason: "r".into() },
+        Event::NotSent { why: "w".into() },
+        Event::StepDone {
+            name: "a".into(),
+            result: super::super::Document::Null,
+            due_at: now(),
+        },
+        Event::StepWaits { due_at: now() },
+        Event::LeaseLost,
+        Event::LookedUp(LookUp::Found {
+            receipt: Receipt::default(),
+        }),
+        Event::LookedUp(LookUp::Differs { why: "w".into() }),
+        Event::LookedUp(LookUp::Absent),
+        Event::LookedUp(LookUp::Failed {
+            why: "w".into(),
+            after: None,
+        }),
+        Event::Released,
+    ];
+    all.extend(outcomes().into_iter().map(Event::Answered));
+    for decision in [
+        Decision::Retry,
+        Decision::Posted {
+            receipt: Receipt::default(),
+        },
+        Decision::NotPosted,
+        Decision::Discard,
+    ] {
+        all.push(Event::Decided {
+            decision,
+            reason: "r".into(),
+        });
+    }
+    all
+}
+
+fn take(state: &DeliveryState, event: Event, repeat: RepeatSafety) -> Result<Stepped, Refused> {
+    step(
+        state,
+        &Progress::default(),
+        event,
+        &policy(repeat),
+        now(),
+        0,
+    )
+}
+
+#[test]
+fn nothing_leads_back_to_sending_without_proof() {
+    for repeat in [look_up(), RepeatSafety::None] {
+        for state in states() {
+            let doubtful = matches!(state.kind(), StateKind::InFlight | StateKind::Uncertain)
+                || matches!(&state, DeliveryState::Held(hold) if hold.in_doubt);
+            if !doubtful {
+                continue;
+            }
+            for event in events() {
+                let proof = match &event {
+                    Event::Answered(outcome) => !matches!(outcome, Outcome::Unknown { .. }),
+                    Event::NotSent { .. } | Event::StepDone { .. } | Event::StepWaits { .. } => {
+                        true
+                    }
+                    // One absence of two is not proof yet; `absences` is 0 in this table.
+                    Event::Decided { decision, .. } => *decision == Decision::NotPosted,
+                    _ => false,
+                };
+                if let Ok(next) = take(&state, event.clone(), repeat)
+                    && next.state.kind() == StateKind::Pending
+                {
+                    assert!(
+                        proof,
+                        "{state:?} + {event:?} went back to pending with {repeat:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_answer_is_sent_again_only_where_the_operation_says_how() {
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    for event in [
+        Event::LeaseLost,
+        Event::Answered(Outcome::Unknown { why: "cut".into() }),
+    ] {
+        let kind = |repeat| take(&flying, event.clone(), repeat).unwrap().state.kind();
+        assert_eq!(kind(RepeatSafety::IdempotencyKey), StateKind::Pending);
+        assert_eq!(kind(RepeatSafety::Natural), StateKind::Pending);
+        assert_eq!(kind(look_up()), StateKind::Uncertain);
+        assert_eq!(kind(RepeatSafety::None), StateKind::Held);
+    }
+}
+
+#[test]
+fn absence_needs_as_many_look_ups_as_declared_each_a_settle_time_apart() {
+    let start = DeliveryState::Uncertain {
+        due_at: now(),
+        since: now(),
+        absences: 0,
+        why: "cut".into(),
+    };
+    let first = take(&start, Event::LookedUp(LookUp::Absent), look_up()).unwrap();
+    let DeliveryState::Uncertain {
+        due_at,
+        absences: 1,
+        ..
+    } = first.state
+    else {
+        panic!("one absence is no proof: {:?}", first.state);
+    };
+    assert_eq!(due_at, now() + SignedDuration::from_secs(120));
+    let second = take(&first.state, Event::LookedUp(LookUp::Absent), look_up()).unwrap();
+    assert_eq!(second.state.kind(), StateKind::Pending);
+}
+
+#[test]
+fn a_failed_look_up_proves_nothing_and_ends_with_a_person() {
+    let since = now() - SignedDuration::from_secs(86_400);
+    let old = DeliveryState::Uncertain {
+        due_at: now(),
+        since,
+        absences: 1,
+        why: "cut".into(),
+    };
+    let failed = || {
+        Event::LookedUp(LookUp::Failed {
+            why: "away".into(),
+            after: None,
+        })
+    };
+    let ended = take(&old, failed(), look_up()).unwrap();
+    assert!(matches!(ended.state, DeliveryState::Held(hold) if hold.in_doubt));
+    let young = DeliveryState::Uncertain {
+        due_at: now(),
+        since: now(),
+        absences: 1,
+        why: "cut".into(),
+    };
+    let again = take(&young, failed(), look_up()).unwrap();
+    assert!(
+        matches!(again.state, DeliveryState::Uncertain { absences: 1, .. }),
+        "{:?}",
+        again.state
+    );
+}
+
+#[test]
+fn a_definition_that_no_longer_says_how_to_look_gives_the_doubt_to_a_person() {
+    let state = DeliveryState::Uncertain {
+        due_at: now(),
+        since: now(),
+        absences: 1,
+        why: "cut".into(),
+    };
+    let next = take(&state, Event::LookedUp(LookUp::Absent), RepeatSafety::None).unwrap();
+    assert!(matches!(next.state, DeliveryState::Held(hold) if hold.in_doubt));
+}
+
+#[test]
+fn what_differs_under_our_reference_is_never_taken_for_ours() {
+    let state = DeliveryState::Uncertain {
+        due_at: now(),
+        since: now(),
+        absences: 0,
+        why: "cut".into(),
+    };
+    let next = take(
+        &state,
+        Event::LookedUp(LookUp::Differs {
+            why: "amount".into(),
+        }),
+        look_up(),
+    )
+    .unwrap();
+    assert!(
+        matches!(next.state, DeliveryState::Held(hold) if hold.in_doubt && hold.why == "amount")
+    );
+}
+
+#[test]
+fn finished_deliveries_take_no_event_at_all() {
+    for state in states()
+        .into_iter()
+        .filter(|state| state.kind().is_terminal())
+    {
+        for event in events() {
+            assert!(
+                take(&state, event.clone(), look_up()).is_err(),
+                "{state:?} took {event:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_person_cannot_retry_what_may_already_be_there() {
+    let doubtful = hold(true, None);
+    let retry = Event::Decided {
+        decision: Decision::Retry,
+        reason: "r".into(),
+    };
+    let refused = take(&doubtful, retry, look_up()).unwrap_err();
+    assert!(
+        refused.to_string().contains("may already have it"),
+        "{refused}"
+    );
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    for event in events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::Decided { .. }))
+    {
+        assert!(
+            take(&flying, event, look_up()).is_err(),
+            "decided while a request is under way"
+        );
+    }
+}
+
+#[test]
+fn only_what_awaits_something_is_released_by_itself() {
+    assert!(take(&hold(false, Some(crosswalk())), Event::Released, look_up()).is_ok());
+    assert!(take(&hold(false, None), Event::Released, look_up()).is_err());
+    assert!(take(&hold(true, Some(crosswalk())), Event::Released, look_up()).is_err());
+}
+
+#[test]
+fn every_end_releases_the_order_key_and_nothing_else_does() {
+    for state in states() {
+        for event in events() {
+            if let Ok(next) = take(&state, event.clone(), look_up()) {
+                assert_eq!(
+                    next.effects.contains(&Effect::ReleaseOrderKey),
+                    next.state.kind().is_terminal(),
+                    "{state:?} + {event:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stale_session_is_mended_at_once_but_not_for_ever() {
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    let stale = || {
+        Event::Answered(Outcome::Reauthenticate {
+            why: "stale".into(),
+        })
+    };
+    let first = take(&flying, stale(), look_up()).unwrap();
+    assert_eq!(first.state.due_at(), Some(now()));
+    assert_eq!(first.effects, [Effect::Reauthenticate]);
+    let again = step(
+        &flying,
+        &first.progress,
+        stale(),
+        &policy(look_up()),
+        now(),
+        0,
+    )
+    .unwrap();
+    assert!(
+        again.state.due_at() > Some(now()),
+        "a session that stays stale must not spin"
+    );
+}
+
+#[test]
+fn retries_end_in_a_hold_that_says_so() {
+    let progress = Progress {
+        retries: 30,
+        trying_since: Some(now() - SignedDuration::from_secs(7 * 86_400)),
+        ..Progress::default()
+    };
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    let event = Event::Answered(Outcome::Retry {
+        after: None,
+        class: Class::Lock,
+        why: "locked".into(),
+    });
+    let next = step(&flying, &progress, event, &policy(look_up()), now(), 0).unwrap();
+    let DeliveryState::Held(hold) = next.state else {
+        panic!("{:?}", next.state)
+    };
+    assert_eq!(hold.class, Class::Exhausted);
+    assert!(!hold.in_doubt);
+}
+
+#[test]
+fn claims_count_attempts_and_steps_forget_retries() {
+    let pending = DeliveryState::Pending { due_at: now() };
+    let claimed = take(&pending, Event::Claimed { lease_until: now() }, look_up()).unwrap();
+    assert_eq!(claimed.progress.attempts, 1);
+    let done = Event::StepDone {
+        name: "insert".into(),
+        result: serde_json::json!({"id": 1}),
+        due_at: now(),
+    };
+    let next = step(
+        &claimed.state,
+        &claimed.progress,
+        done,
+        &policy(look_up()),
+        now(),
+        0,
+    )
+    .unwrap();
+    assert_eq!((next.progress.step, next.progress.retries), (1, 0));
+    assert_eq!(next.progress.results["insert"]["id"], 1);
+}
+
+#[test]
+fn the_wait_a_target_asks_for_is_kept() {
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    let event = Event::Answered(Outcome::Throttle {
+        after: Some(60 * SECOND),
+        why: "slow".into(),
+    });
+    let next = take(&flying, event, look_up()).unwrap();
+    assert!(next.state.due_at().unwrap() >= now() + SignedDuration::from_secs(60));
+    assert!(next.effects.contains(&Effect::SlowDown {
+        after: Some(60 * SECOND)
+    }));
+}
+
+proptest! {
+    #[test]
+    fn backoff_stays_between_the_floor_and_the_longest_wait(
+        retry in 0_u32..200, jitter: u64, full_jitter: bool, floor in 0_u64..10_000,
+    ) {
+        let mut retry_policy = policy(look_up()).retry;
+        retry_policy.full_jitter = full_jitter;
+        let floor = Duration::from_millis(floor);
+        let wait = backoff(&retry_policy, retry, jitter, Some(floor));
+        prop_assert!(wait >= floor);
+        prop_assert!(wait <= floor + retry_policy.max);
+        if !full_jitter && retry > 0 {
+            let before = backoff(&retry_policy, retry - 1, jitter, Some(floor));
+            prop_assert!(wait >= before, "waits never shrink");
+        }
+    }
+
+    #[test]
+    fn states_and_events_survive_their_stored_form(index in 0_usize..10, which in 0_usize..24) {
+        let state = &states()[index];
+        let text = serde_json::to_string(state).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<DeliveryState>(&text).unwrap(), state);
+        let event = &events()[which];
+        let text = serde_json::to_string(event).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+}
