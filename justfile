@@ -1,0 +1,34 @@
+# The recipes people and CI use. `just` lists them.
+default:
+    @just --list
+
+# Format, lints as errors, docs.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+# Every test, offline.
+test:
+    cargo test
+
+# The shipped definitions.
+validate:
+    cargo run --release -- validate --deny-warnings connectors mappings
+    cargo run --release -- test mappings
+
+# The simulated world.
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# SIGKILL at random moments under load; ROUNDS of EVENTS each.
+kill-campaign ROUNDS="20" EVENTS="10000":
+    ML_KILL_ROUNDS={{ROUNDS}} ML_KILL_EVENTS={{EVENTS}} cargo test --release --test tests kill -- --nocapture
+
+# Figures of the README.
+bench *ARGS:
+    cargo run --release -p ml-connector-bench -- {{ARGS}}
+
+# Rewrite generated files: schemas, reference manual, expected diagnostics.
+bless:
+    BLESS=1 cargo test
