@@ -3,10 +3,13 @@
 //! No clock, no randomness, no files, no sockets, no environment, no logging: whatever of these a decision needs is an
 //! argument. See `ARCHITECTURE.md` for the map and `docs/guide/glossary.md` for the words.
 
+pub mod codes;
 pub mod delivery;
+pub mod diagnostic;
 pub mod http;
 pub mod identity;
 pub mod mapping;
 pub mod plan;
 pub mod protocol;
+pub mod source;
 pub mod template;

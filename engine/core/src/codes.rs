@@ -1,0 +1,72 @@
+//! Every code a finding can have, once. Numbers are never used again for something else.
+//!
+//! `E01xx` YAML and shape, `E02xx` names and references, `E03xx` expressions, `E04xx` types and units, `E05xx` safety,
+//! `E06xx` site, `E07xx` cases, `E09xx` not supported in this version.
+
+use crate::diagnostic::Code;
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $title:literal;)*) => {
+        $(#[doc = $title] pub const $name: Code = Code::new($code);)*
+
+        /// Every code with its title, in order.
+        pub const ALL: &[(Code, &str)] = &[$(($name, $title)),*];
+    };
+}
+
+codes! {
+    YAML_SYNTAX = "E0101", "the file is not YAML";
+    NOT_UTF8 = "E0102", "the file is not UTF-8";
+    TOO_LARGE = "E0103", "the file is too large or nested too deep";
+    DUPLICATE_KEY = "E0104", "a key stands twice";
+    YAML_FEATURE = "E0105", "a YAML feature that definitions do not use";
+    AMBIGUOUS_NUMBER = "E0106", "a number that has to be quoted";
+    UNKNOWN_KEY = "E0110", "unknown key";
+    MISSING_KEY = "E0111", "a required key is missing";
+    WRONG_TYPE = "E0112", "a value of the wrong type";
+    NOT_ONE_OF = "E0113", "a word that is not in the list";
+    EXCLUSIVE_KEYS = "E0114", "keys of which exactly one is needed";
+    BAD_VALUE = "E0115", "a value that cannot be read";
+    OUT_OF_RANGE = "E0116", "a number or size outside its range";
+    NOT_A_DEFINITION = "E0120", "the file does not say what it defines";
+    VERSION = "E0121", "the version of the definition language";
+    BAD_NAME = "E0122", "a name that cannot be used";
+    SCHEMA_FILE = "E0123", "a schema that is not a JSON Schema";
+    DUPLICATE_NAME = "E0201", "a name that is defined twice";
+    UNKNOWN_CONNECTOR = "E0202", "a connector that does not exist";
+    UNKNOWN_SCHEMA = "E0203", "a schema file that does not exist";
+    UNKNOWN_CONNECTION = "E0204", "a connection name that is not declared";
+    EXPRESSION = "E0301", "an expression that does not compile";
+    JSON_PATH = "E0302", "a JSONPath that does not compile";
+    SITE_CONNECTOR = "E0601", "a connection of the site names no known connector";
+    SITE_SETTING = "E0602", "a setting of a connection does not fit its schema";
+    SITE_SECRET = "E0603", "secret references of a connection do not fit its connector";
+    SITE_INTEGRATION = "E0604", "the site uses an integration that does not exist";
+    SITE_PARAM = "E0605", "a parameter does not fit its schema";
+    SITE_CONNECTION = "E0606", "an integration's connection is missing or of another connector";
+    SITE_POLL = "E0607", "a poll override that fits no poll trigger";
+    CASE_INTEGRATION = "E0701", "the case names no known integration";
+    CASE_NAME = "E0702", "the case names something its integration does not have";
+    NOT_SUPPORTED = "E0901", "not supported in this version";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn codes_are_unique_ordered_and_of_one_form() {
+        for (code, title) in ALL {
+            let digits = code.as_str().strip_prefix('E').unwrap();
+            assert!(
+                digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()),
+                "{code}"
+            );
+            assert!(
+                !title.ends_with('.') && title.starts_with(char::is_lowercase),
+                "{title}"
+            );
+        }
+        assert!(ALL.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}
