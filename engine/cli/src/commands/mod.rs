@@ -1,0 +1,35 @@
+//! The commands, one file each. Each has its arguments (with an example in its help) and one function that performs it.
+
+mod completions;
+mod version;
+
+use crate::failure::Exit;
+use crate::terminal::Terminal;
+use clap::{Subcommand, ValueEnum};
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the version.
+    Version(version::Args),
+    /// Print completions for a shell.
+    Completions(completions::Args),
+}
+
+/// Performs a command.
+pub(crate) fn perform(command: Command, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+    match command {
+        Command::Version(args) => version::perform(&args, terminal),
+        Command::Completions(args) => completions::perform(&args, terminal),
+    }
+}
+
+/// For whom a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one document, described by `ml-connector schema output NAME`.
+    Json,
+}
