@@ -11,5 +11,6 @@ pub mod identity;
 pub mod mapping;
 pub mod plan;
 pub mod protocol;
+pub mod schema;
 pub mod source;
 pub mod template;
