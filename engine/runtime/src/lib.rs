@@ -1,1 +1,28 @@
-//! .
+//! The async shell: it receives, polls, works and answers operators, and decides nothing about a
+//! delivery itself.
+//!
+//! Every decision is `ml_connector_core`'s, every durable fact is `ml_connector_store`'s. What is
+//! left is to wait, to send and to stop cleanly. The outside world comes in through four seams
+//! ([`Clock`], [`Entropy`], [`Transport`], [`SecretSource`]), each with a simulated twin in
+//! [`simulated`], so that whole outages run in virtual time.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::wildcard_enum_match_arm,
+        reason = "a test that cannot go on should say so where it stands"
+    )
+)]
+
+mod seams;
+pub mod simulated;
+mod transport;
+
+pub use seams::{
+    Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SystemClock, SystemEntropy,
+    Transport,
+};
+pub use transport::{Error as TransportError, HttpTransport};
