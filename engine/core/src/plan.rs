@@ -82,8 +82,11 @@ pub struct Connector {
     pub secrets: IndexMap<String, SecretSpec>,
     /// How it is reached.
     pub http: Http,
-    /// The operation `ping` calls and that closes an open circuit.
+    /// The operation `ping` calls first and that closes an open circuit.
     pub health: Option<Health>,
+    /// What `ping` reads after `health`, in order: what proves that log-on, rights and look-ups work. A circuit never
+    /// calls these.
+    pub ping: Vec<Health>,
     /// Sources of events.
     pub triggers: IndexMap<String, Trigger>,
     /// Everything that can be asked or told.
@@ -103,7 +106,7 @@ pub struct SecretSpec {
     pub several: bool,
 }
 
-/// What `ping` calls.
+/// A harmless read that shows whether a connection works.
 #[derive(Debug)]
 pub struct Health {
     /// Name of a read operation.
@@ -448,8 +451,8 @@ pub struct Cursor {
     pub kind: CursorKind,
     /// How far each poll reaches back behind the cursor; repeated items are recognised by their id.
     pub overlap: Duration,
-    /// How far the first poll reaches back.
-    pub initial: Duration,
+    /// How far the first poll reaches back: a duration. Sees `settings`.
+    pub initial: Template,
 }
 
 /// What a cursor is.
@@ -825,8 +828,11 @@ pub struct Integration {
     pub requires: Vec<Require>,
     /// What is read before mapping, in order; each sees the earlier ones.
     pub fetch: Vec<Fetch>,
-    /// Reasons to do nothing, asked after `fetch`. See `event`, `params` and everything fetched.
+    /// Reasons to do nothing, each asked as soon as everything it reads is there: one that reads only `event` and
+    /// `params` is asked before anything is fetched. See `event`, `params` and everything fetched.
     pub skip: Vec<SkipRule>,
+    /// Reasons to wait for a person, asked like `skip` and after it. See the same.
+    pub hold: Vec<HoldRule>,
     /// What is written.
     pub sink: Sink,
     /// Crosswalk entries written in the commit that records the delivery. See the fields scope and `receipt`.
@@ -884,6 +890,8 @@ pub enum Missing {
 pub struct Fetch {
     /// Seen as this name from here on.
     pub name: String,
+    /// Whether it is read at all; what is not read is null. Sees `event`, `params`, earlier fetches.
+    pub when: Option<Expression>,
     /// What is read.
     pub from: FetchFrom,
     /// What happens when it is not there.
@@ -920,6 +928,19 @@ pub struct SkipRule {
     pub when: Expression,
     /// For people.
     pub reason: Template,
+}
+
+/// A reason to wait for a person.
+#[derive(Debug)]
+pub struct HoldRule {
+    /// Whether it applies.
+    pub when: Expression,
+    /// What kind of trouble.
+    pub class: Class,
+    /// For people, without personal data.
+    pub reason: Template,
+    /// The next step in plain words.
+    pub help: String,
 }
 
 /// What is written.
