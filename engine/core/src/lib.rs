@@ -14,3 +14,4 @@ pub mod protocol;
 pub mod schema;
 pub mod source;
 pub mod template;
+pub mod yaml;
