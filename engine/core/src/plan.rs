@@ -476,6 +476,12 @@ pub struct Operation {
     pub kind: OperationKind,
     /// JSON Schema (an object schema) of its input.
     pub input: Document,
+    /// Whether its requests carry the connection's credentials. Always false for session operations, and for others that
+    /// say `auth: none`.
+    pub authenticated: bool,
+    /// Named values made first, in order; later ones, `when` of variants and requests see them as `documents.<name>`.
+    /// Each is made at most once per call, when something first reads it.
+    pub documents: Vec<(String, Content)>,
     /// How it is performed: the first variant whose `when` holds.
     pub variants: Vec<Variant>,
     /// What comes back.
@@ -605,8 +611,6 @@ pub struct Request {
     pub query: Vec<(String, Template)>,
     /// Header fields.
     pub headers: Vec<(String, Template)>,
-    /// Named values made first, in order; later ones and the request see them as `documents.<name>`.
-    pub documents: Vec<(String, Content)>,
     /// The body.
     pub body: Option<Content>,
     /// Time limit, if not the connection's. Sees `settings`.

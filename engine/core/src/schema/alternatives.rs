@@ -44,7 +44,9 @@ pub(super) fn alternatives(piece: Piece<'_>) -> Option<Vec<Alternative<'_>>> {
 /// The alternatives of schemas that hold together; `None` if one of them is open for being too large.
 pub(super) fn together<'a>(pieces: &[Piece<'a>]) -> Option<Vec<Alternative<'a>>> {
     let parts: Option<Vec<_>> = pieces.iter().map(|piece| expand(*piece, 0)).collect();
-    parts?.iter().try_fold(vec![Vec::new()], |all, part| product(&all, part))
+    parts?
+        .iter()
+        .try_fold(vec![Vec::new()], |all, part| product(&all, part))
 }
 
 fn expand(piece: Piece<'_>, depth: u32) -> Option<Vec<Alternative<'_>>> {
