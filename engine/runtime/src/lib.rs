@@ -17,10 +17,16 @@
     )
 )]
 
+mod context;
+mod counters;
+mod intake;
+mod receiver;
 mod seams;
+mod server;
 pub mod simulated;
 mod transport;
 
+pub use counters::CountersSnapshot;
 pub use seams::{
     Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SystemClock, SystemEntropy,
     Transport,

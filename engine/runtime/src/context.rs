@@ -1,0 +1,131 @@
+//! What every part of a running engine shares.
+
+use crate::counters::Counters;
+use crate::seams::Seams;
+use jiff::{SignedDuration, Timestamp};
+use ml_connector_core::identity::ConnectionId;
+use ml_connector_core::plan::Plan;
+use ml_connector_store::Store;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// The plan, the store, the seams, and the two ways to stop.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) store: Store,
+    pub(crate) seams: Seams,
+    pub(crate) counters: Counters,
+    pub(crate) lanes: Lanes,
+    /// Nothing new is begun: no intake, no poll, no reservation.
+    pub(crate) stopping: CancellationToken,
+    /// The grace time is over: what waits for an answer stops waiting and records that.
+    pub(crate) halted: CancellationToken,
+}
+
+impl Context {
+    pub(crate) fn new(plan: Arc<Plan>, store: Store, seams: Seams) -> Self {
+        let lanes = Lanes::new(&plan);
+        let (stopping, halted) = (CancellationToken::new(), CancellationToken::new());
+        Self {
+            plan,
+            store,
+            seams,
+            counters: Counters::default(),
+            lanes,
+            stopping,
+            halted,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.seams.clock.now()
+    }
+
+    /// Waits, unless the engine stops first: then `false`.
+    pub(crate) async fn rest(&self, wait: Duration) -> bool {
+        let until = later(self.now(), wait);
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => false,
+            () = self.seams.clock.sleep_until(until) => true,
+        }
+    }
+}
+
+/// Wakes the dispatchers of lanes. A wake-up is a hint: the store says what is due.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    wakes: HashMap<ConnectionId, Arc<Notify>>,
+}
+
+impl Lanes {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            wakes: plan
+                .connections
+                .keys()
+                .map(|id| (id.clone(), Arc::default()))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn of(&self, lane: &ConnectionId) -> Arc<Notify> {
+        self.wakes.get(lane).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn wake(&self, lane: &ConnectionId) {
+        if let Some(wake) = self.wakes.get(lane) {
+            wake.notify_one();
+        }
+    }
+
+    pub(crate) fn wake_all(&self) {
+        for wake in self.wakes.values() {
+            wake.notify_one();
+        }
+    }
+}
+
+/// Lets one line through per key and interval, and counts what it kept back, so that a flood of
+/// refused requests does not become a flood of log lines.
+#[derive(Debug, Default)]
+pub(crate) struct LogGate {
+    kept: Mutex<HashMap<(String, &'static str), (Timestamp, u64)>>,
+}
+
+impl LogGate {
+    const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
+
+    /// `Some(n)` if a line may be written now, with the number kept back since the last one.
+    ///
+    /// Callers use keys from the plan only, so the table is bounded.
+    pub(crate) fn pass(&self, subject: &str, reason: &'static str, now: Timestamp) -> Option<u64> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.get_mut(&(subject.to_owned(), reason)) {
+            Some((last, count)) if now.duration_since(*last) < Self::INTERVAL => {
+                *count += 1;
+                None
+            }
+            Some((last, count)) => {
+                *last = now;
+                Some(std::mem::take(count))
+            }
+            None => {
+                kept.insert((subject.to_owned(), reason), (now, 0));
+                Some(0)
+            }
+        }
+    }
+}
+
+/// `now + wait`, held at the end of representable time.
+pub(crate) fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,137 @@
+//! From events to what the store accepts: which instances take an event, and where their
+//! deliveries go. Pure but for the definitions it holds; webhooks and polls share it.
+
+use jiff::Timestamp;
+use ml_connector_core::delivery::{self, DeliveryState, Event, Policy, Progress, RepeatSafety};
+use ml_connector_core::delivery::{RetryPolicy, Trouble};
+use ml_connector_core::identity::{ConnectionId, StreamId};
+use ml_connector_core::mapping::{self, Route};
+use ml_connector_core::plan::{Instance, Plan};
+use ml_connector_core::protocol::RawEvent;
+use ml_connector_store::{IntakeEvent, NewDelivery};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The instances by the stream they listen to.
+#[derive(Debug)]
+pub(crate) struct Router {
+    by_stream: HashMap<StreamId, Vec<Listener>>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    instance: Arc<Instance>,
+    lane: ConnectionId,
+}
+
+impl Router {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut by_stream: HashMap<StreamId, Vec<Listener>> = HashMap::new();
+        for instance in plan.instances.values() {
+            let source = &instance.integration.source;
+            let (Some(from), Some(lane)) = (
+                instance.connections.get(&source.connection),
+                instance
+                    .connections
+                    .get(&instance.integration.sink.connection),
+            ) else {
+                // Binding a plan resolves every connection name; an instance without them has no stream to listen to.
+                continue;
+            };
+            by_stream
+                .entry(StreamId::of(from, &source.trigger))
+                .or_default()
+                .push(Listener {
+                    instance: Arc::clone(instance),
+                    lane: lane.clone(),
+                });
+        }
+        Self { by_stream }
+    }
+
+    /// Whether any instance listens to a stream.
+    pub(crate) fn listens(&self, stream: &StreamId) -> bool {
+        self.by_stream.contains_key(stream)
+    }
+
+    /// What the instances make of events, in order.
+    pub(crate) fn route(
+        &self,
+        stream: &StreamId,
+        events: Vec<RawEvent>,
+        now: Timestamp,
+    ) -> Vec<IntakeEvent> {
+        let listeners = self
+            .by_stream
+            .get(stream)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let routed = |event: RawEvent| {
+            let deliveries = listeners
+                .iter()
+                .filter_map(|listener| listener.delivery(&event, now))
+                .collect();
+            IntakeEvent {
+                id: event.id,
+                raw: event.raw,
+                deliveries,
+            }
+        };
+        events.into_iter().map(routed).collect()
+    }
+
+    /// The lanes that deliveries of a stream may go to.
+    pub(crate) fn lanes(&self, stream: &StreamId) -> impl Iterator<Item = &ConnectionId> {
+        self.by_stream
+            .get(stream)
+            .into_iter()
+            .flatten()
+            .map(|listener| &listener.lane)
+    }
+}
+
+impl Listener {
+    fn delivery(&self, event: &RawEvent, now: Timestamp) -> Option<NewDelivery> {
+        let (dedup_key, order_key, state) =
+            match mapping::route(&self.instance, &event.id, &event.document) {
+                Route::NotMine => return None,
+                Route::Mine {
+                    dedup_key,
+                    order_key,
+                } => (dedup_key, order_key, DeliveryState::Pending { due_at: now }),
+                Route::Failed { dedup_key, trouble } => (dedup_key, None, held(trouble, now)),
+            };
+        let (instance, lane) = (self.instance.id.clone(), self.lane.clone());
+        Some(NewDelivery {
+            instance,
+            lane,
+            dedup_key,
+            order_key,
+            state,
+        })
+    }
+}
+
+/// The state of a delivery whose routing failed, decided where every state is decided.
+fn held(trouble: Trouble, now: Timestamp) -> DeliveryState {
+    let pending = DeliveryState::Pending { due_at: now };
+    let event = Event::NotPrepared(trouble);
+    match delivery::step(&pending, &Progress::default(), event, &UNSENT, now, 0) {
+        Ok(stepped) => stepped.state,
+        // `step` takes a preparation failure in `Pending`; should that change, the worker meets the failure again.
+        Err(_) => pending,
+    }
+}
+
+/// A policy for decisions in which nothing has been sent, so neither spacing nor safety matters.
+pub(crate) const UNSENT: Policy = Policy {
+    retry: RetryPolicy {
+        first: Duration::from_secs(5),
+        factor_thousandths: 2000,
+        max: Duration::from_secs(900),
+        full_jitter: false,
+        give_up_after: Duration::from_secs(7 * 24 * 3600),
+    },
+    repeat: RepeatSafety::None,
+};

@@ -1,0 +1,463 @@
+//! Webhooks: raw bytes in, verified before anything reads them, one commit, then the answer.
+//!
+//! # What is promised
+//! - Nothing is parsed before its signature has matched, and nothing of a refused request is stored.
+//! - The accepting status goes out after the commit. When the store cannot commit, or the engine is
+//!   stopping, the sender gets 503 with `Retry-After` and still has the event.
+//! - Memory is bounded: by the trigger's body limit for one request, by [`BUFFERED_KIB_MAX`] for all.
+
+use crate::context::{Context, LogGate};
+use crate::intake::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use ml_connector_core::identity::{ConnectionId, StreamId};
+use ml_connector_core::plan::{Connection, Trigger, TriggerKind, Verify, Webhook};
+use ml_connector_core::protocol::{self, WebhookError};
+use ml_connector_store::{Accepted, Intake, IntakeEvent, Origin};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Body bytes held by all requests together, in KiB.
+const BUFFERED_KIB_MAX: u32 = 64 * 1024;
+/// A body without a declared length takes its share of the buffer in pieces of this size, in KiB.
+const PIECE_KIB: u32 = 64;
+/// How long a body may take to arrive.
+const BODY_MAX: Duration = Duration::from_secs(30);
+/// A body up to this size is verified and parsed at once; a longer one on a thread of its own, so
+/// that the reactor stays free.
+const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// What `Retry-After` says, in seconds.
+const RETRY_AFTER_S: u64 = 5;
+
+/// The receiving end of webhooks.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    context: Arc<Context>,
+    router: Arc<Router>,
+    buffer: Arc<Semaphore>,
+    threads: Semaphore,
+    gate: LogGate,
+}
+
+/// Why a webhook is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("there is no such webhook")]
+    NoSuchWebhook,
+    #[error("the content type is not one of {0}")]
+    ContentType(String),
+    #[error("the body is longer than {0} bytes")]
+    TooLong(u64),
+    #[error("there are more than {0} events in the body")]
+    TooMany(u32),
+    #[error("the body did not arrive")]
+    Truncated,
+    #[error("the signature does not match")]
+    NotGenuine(u16),
+    #[error("the body is not what is expected here: {0}")]
+    Malformed(String),
+    #[error("no memory for this body at the moment")]
+    Busy,
+    #[error("the engine is stopping")]
+    Stopping,
+    #[error("the event cannot be stored at the moment")]
+    NotStored(String),
+    #[error("the webhook cannot be verified at the moment")]
+    NoSecret(String),
+}
+
+impl Refusal {
+    /// The word it is counted under.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::NoSuchWebhook => "no_such_webhook",
+            Self::ContentType(_) => "content_type",
+            Self::TooLong(_) => "too_long",
+            Self::TooMany(_) => "too_many_events",
+            Self::Truncated => "truncated",
+            Self::NotGenuine(_) => "not_genuine",
+            Self::Malformed(_) => "malformed",
+            Self::Busy => "busy",
+            Self::Stopping => "stopping",
+            Self::NotStored(_) => "not_stored",
+            Self::NoSecret(_) => "no_secret",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoSuchWebhook => StatusCode::NOT_FOUND,
+            Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLong(_) | Self::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Truncated => StatusCode::REQUEST_TIMEOUT,
+            Self::NotGenuine(status) => {
+                StatusCode::from_u16(*status).unwrap_or(StatusCode::UNAUTHORIZED)
+            }
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Busy | Self::Stopping | Self::NotStored(_) | Self::NoSecret(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    /// What the log says beyond the refusal's text; not for the sender.
+    fn cause(&self) -> &str {
+        match self {
+            Self::NotStored(cause) | Self::NoSecret(cause) => cause,
+            Self::NoSuchWebhook
+            | Self::ContentType(_)
+            | Self::TooLong(_)
+            | Self::TooMany(_)
+            | Self::Truncated
+            | Self::NotGenuine(_)
+            | Self::Malformed(_)
+            | Self::Busy
+            | Self::Stopping => "",
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response = (status, format!("{self}\n")).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        response
+    }
+}
+
+/// The routes of the webhook listener.
+pub(crate) fn routes(receiver: Arc<Receiver>) -> axum::Router {
+    axum::Router::new()
+        .route("/webhooks/{connection}", post(by_connection))
+        .route("/webhooks/{connection}/{trigger}", post(by_trigger))
+        .with_state(receiver)
+}
+
+async fn by_connection(
+    State(receiver): State<Arc<Receiver>>,
+    Path(connection): Path<String>,
+    request: Request,
+) -> Response {
+    receiver.answer(&connection, None, request).await
+}
+
+async fn by_trigger(
+    State(receiver): State<Arc<Receiver>>,
+    Path((connection, trigger)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    receiver.answer(&connection, Some(&trigger), request).await
+}
+
+impl Receiver {
+    pub(crate) fn new(context: Arc<Context>, router: Arc<Router>) -> Self {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            context,
+            router,
+            buffer: Arc::new(Semaphore::new(BUFFERED_KIB_MAX as usize)),
+            threads: Semaphore::new(threads),
+            gate: LogGate::default(),
+        }
+    }
+
+    async fn answer(&self, connection: &str, trigger: Option<&str>, request: Request) -> Response {
+        let Some(hook) = self.find(connection, trigger) else {
+            // The name comes from outside, so it is not a key of the log gate and not in the log.
+            return self.refuse("-", Refusal::NoSuchWebhook);
+        };
+        match self.take(&hook, request).await {
+            Ok(accepted) => {
+                self.context.counters.accepted(&accepted);
+                let status = hook.webhook().map_or(202, |webhook| webhook.accepted);
+                StatusCode::from_u16(status)
+                    .unwrap_or(StatusCode::ACCEPTED)
+                    .into_response()
+            }
+            Err(refusal) => self.refuse(connection, refusal),
+        }
+    }
+
+    fn refuse(&self, connection: &str, refusal: Refusal) -> Response {
+        self.context.counters.refused(refusal.word());
+        if let Some(kept_back) = self
+            .gate
+            .pass(connection, refusal.word(), self.context.now())
+        {
+            let (reason, cause) = (refusal.to_string(), refusal.cause());
+            tracing::warn!(connection, reason, cause, kept_back, "webhook refused");
+        }
+        refusal.into_response()
+    }
+
+    /// The named webhook trigger, or the connection's only one.
+    fn find(&self, connection: &str, name: Option<&str>) -> Option<Hook> {
+        let connection = self.context.plan.connections.get(connection)?;
+        let mut hooks = connection
+            .connector
+            .triggers
+            .values()
+            .filter(|trigger| match name {
+                Some(name) => trigger.name == name,
+                None => true,
+            });
+        let mut found = hooks
+            .by_ref()
+            .filter(|trigger| matches!(trigger.kind, TriggerKind::Webhook(_)));
+        let trigger = found.next()?;
+        if found.next().is_some() {
+            return None;
+        }
+        Some(Hook {
+            connection: Arc::clone(connection),
+            trigger: trigger.name.clone(),
+        })
+    }
+
+    async fn take(&self, hook: &Hook, request: Request) -> Result<Accepted, Refusal> {
+        if self.context.stopping.is_cancelled() {
+            return Err(Refusal::Stopping);
+        }
+        let webhook = hook.webhook().ok_or(Refusal::NoSuchWebhook)?;
+        let (head, body) = request.into_parts();
+        check_content_type(webhook, &head.headers)?;
+        let (body, _buffered) = self.read(webhook, &head.headers, body).await?;
+        let intake = self.understand(hook, head.headers, body).await?;
+        if intake.events.is_empty() {
+            return Ok(Accepted::default());
+        }
+        let stream = intake.stream.clone();
+        let accepted = self
+            .context
+            .store
+            .inbox_accept(intake)
+            .await
+            .map_err(|error| Refusal::NotStored(error.to_string()))?;
+        if accepted.deliveries > 0 {
+            self.router
+                .lanes(&stream)
+                .for_each(|lane| self.context.lanes.wake(lane));
+        }
+        Ok(accepted)
+    }
+
+    /// The whole body, and its share of the buffer, which is given back when the request is done.
+    async fn read(
+        &self,
+        webhook: &Webhook,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
+        let limit = webhook.body_bytes_max;
+        let declared: Option<u64> = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.parse().ok());
+        if declared.is_some_and(|length| length > limit) {
+            return Err(Refusal::TooLong(limit));
+        }
+        let mut share = self.share(declared.map_or(PIECE_KIB, kib))?;
+        let mut stream = body.into_data_stream();
+        let reading = async {
+            let mut whole =
+                BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0));
+            while let Some(chunk) = stream.next().await {
+                let chunk = chunk.map_err(|_| Refusal::Truncated)?;
+                let length = (whole.len() as u64).saturating_add(chunk.len() as u64);
+                if length > limit {
+                    return Err(Refusal::TooLong(limit));
+                }
+                while share.num_permits() < kib(length) as usize {
+                    share.merge(self.share(PIECE_KIB)?);
+                }
+                whole.extend_from_slice(&chunk);
+            }
+            Ok((whole.freeze(), share))
+        };
+        tokio::time::timeout(BODY_MAX, reading)
+            .await
+            .unwrap_or(Err(Refusal::Truncated))
+    }
+
+    fn share(&self, kib: u32) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.buffer)
+            .try_acquire_many_owned(kib)
+            .map_err(|_| Refusal::Busy)
+    }
+
+    /// Verifies, cuts and routes.
+    async fn understand(
+        &self,
+        hook: &Hook,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Intake, Refusal> {
+        let work = Work {
+            hook: hook.clone(),
+            context: Arc::clone(&self.context),
+            router: Arc::clone(&self.router),
+            headers,
+            body,
+        };
+        if work.body.len() <= INLINE_BYTES_MAX {
+            return work.run();
+        }
+        // The semaphore is never closed; without a permit the work would only be less well spread.
+        let _thread = self.threads.acquire().await.ok();
+        match tokio::task::spawn_blocking(move || work.run()).await {
+            Ok(done) => done,
+            Err(error) => Err(Refusal::NotStored(error.to_string())),
+        }
+    }
+}
+
+/// A webhook trigger of a connection.
+#[derive(Debug, Clone)]
+struct Hook {
+    connection: Arc<Connection>,
+    trigger: String,
+}
+
+impl Hook {
+    fn trigger(&self) -> Option<&Trigger> {
+        self.connection.connector.triggers.get(&self.trigger)
+    }
+
+    fn webhook(&self) -> Option<&Webhook> {
+        match &self.trigger()?.kind {
+            TriggerKind::Webhook(webhook) => Some(webhook),
+            TriggerKind::Poll(_) => None,
+        }
+    }
+}
+
+/// The part of a request that needs the processor and nothing else.
+struct Work {
+    hook: Hook,
+    context: Arc<Context>,
+    router: Arc<Router>,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Work {
+    fn run(self) -> Result<Intake, Refusal> {
+        let (Some(trigger), Some(webhook)) = (self.hook.trigger(), self.hook.webhook()) else {
+            return Err(Refusal::NoSuchWebhook);
+        };
+        let secret = self.verify(webhook)?;
+        let events =
+            protocol::split(webhook, &trigger.id, &self.body).map_err(|error| match error {
+                WebhookError::NotGenuine => Refusal::NotGenuine(webhook.refused),
+                WebhookError::Malformed { why } => Refusal::Malformed(why),
+            })?;
+        if events.len() > webhook.events_max as usize {
+            return Err(Refusal::TooMany(webhook.events_max));
+        }
+        let now = self.context.now();
+        let connection: ConnectionId = self.hook.connection.id.clone();
+        let stream = StreamId::of(&connection, &trigger.stream);
+        let events: Vec<IntakeEvent> = self.router.route(&stream, events, now);
+        let origin = Origin::Webhook {
+            body_sha256: hex(&Sha256::digest(&self.body)),
+            body_bytes: self.body.len() as u64,
+            secret: u32::try_from(secret).unwrap_or(u32::MAX),
+        };
+        Ok(Intake {
+            connection,
+            stream,
+            origin,
+            received_at: now,
+            plan_hash: self.context.plan.hash,
+            events,
+            cursor: None,
+        })
+    }
+
+    /// Which of the live secrets matched.
+    fn verify(&self, webhook: &Webhook) -> Result<usize, Refusal> {
+        let name = match &webhook.verify {
+            Verify::HmacSha256 { secret, .. }
+            | Verify::SharedSecret { secret, .. }
+            | Verify::Basic { secret } => secret,
+        };
+        let names = self
+            .hook
+            .connection
+            .secrets
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let source = &self.context.seams.secrets;
+        let mut values = Vec::with_capacity(names.len());
+        for name in names {
+            values.push(
+                source
+                    .get(name)
+                    .map_err(|error| Refusal::NoSecret(error.to_string()))?,
+            );
+        }
+        if values.is_empty() {
+            return Err(Refusal::NoSecret(format!(
+                "the connection names no secret `{name}`"
+            )));
+        }
+        let live: Vec<&str> = values.iter().map(crate::Secret::expose).collect();
+        let header = |name: &str| {
+            self.headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        protocol::verify(webhook, &header, &self.body, &live)
+            .map_err(|_| Refusal::NotGenuine(webhook.refused))
+    }
+}
+
+/// The media type must be one of the trigger's; its parameters do not matter.
+fn check_content_type(webhook: &Webhook, headers: &HeaderMap) -> Result<(), Refusal> {
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    let taken = webhook.content_types.is_empty()
+        || webhook
+            .content_types
+            .iter()
+            .any(|one| one.eq_ignore_ascii_case(essence));
+    if taken {
+        Ok(())
+    } else {
+        Err(Refusal::ContentType(webhook.content_types.join(", ")))
+    }
+}
+
+/// Bytes in whole KiB, and at least one, so that empty bodies count too.
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _written = write!(text, "{byte:02x}");
+            text
+        })
+}
