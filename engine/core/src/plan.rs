@@ -474,6 +474,8 @@ pub struct Operation {
     pub name: String,
     /// What it does.
     pub kind: OperationKind,
+    /// Whether it is called without credentials (`auth: none`), e.g. a version query that needs no session.
+    pub anonymous: bool,
     /// JSON Schema (an object schema) of its input.
     pub input: Document,
     /// Whether its requests carry the connection's credentials. Always false for session operations, and for others that

@@ -166,8 +166,58 @@ pub fn classify_read(
     todo!()
 }
 
-/// The input of a look-up.
-pub fn look_up_input(_call: &Call<'_>, _spec: &LookUpSpec) -> Result<Document, EncodeError> {
+/// The input of a look-up. An adoption (`outcomes[].adopt`) also sees the answer that led to it.
+pub fn look_up_input(
+    _call: &Call<'_>,
+    _spec: &LookUpSpec,
+    _answer: Option<&Answer>,
+) -> Result<Document, EncodeError> {
+    todo!()
+}
+
+/// For an answer that means `already_there`: how what is there is read and compared, if its rule says so.
+pub fn adoption<'a>(_call: &Call<'a>, _answer: &Answer) -> Option<&'a LookUpSpec> {
+    todo!()
+}
+
+/// An operation's input from templates over a scope the caller fills (a poll's `with`, a health call's), with the
+/// schema's defaults.
+pub fn input(
+    _operation: &Operation,
+    _with: &indexmap::IndexMap<String, crate::template::Template>,
+    _scope: &crate::template::Scope,
+) -> Result<Document, EncodeError> {
+    todo!()
+}
+
+/// The input of a step; `call` is the sequence's own call with the results so far.
+pub fn step_input(_call: &Call<'_>, _step: &Step) -> Result<Document, EncodeError> {
+    todo!()
+}
+
+/// What a step's successful answer means for the sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepVerdict {
+    /// The next step may go.
+    Done,
+    /// Ask again later: `until` does not hold yet.
+    Wait,
+    /// One of the step's own outcome rules applies.
+    Ended(Outcome),
+}
+
+/// Judges a step by its `until` and its outcome rules; `call` is the sequence's own call with the results so far.
+pub fn step_verdict(
+    _call: &Call<'_>,
+    _step: &Step,
+    _result: &Document,
+    _now: Timestamp,
+) -> Result<StepVerdict, EncodeError> {
+    todo!()
+}
+
+/// The receipt of a finished sequence; `call.steps` holds every step's result.
+pub fn sequence_receipt(_call: &Call<'_>) -> Result<crate::delivery::Receipt, EncodeError> {
     todo!()
 }
 
