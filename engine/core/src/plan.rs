@@ -91,6 +91,9 @@ pub struct Connector {
     pub triggers: IndexMap<String, Trigger>,
     /// Everything that can be asked or told.
     pub operations: IndexMap<String, Arc<Operation>>,
+    /// Values made of every answer, in order, seen by name in outcome rules and receipts, e.g. `fault`: what an answer
+    /// complains of, wherever a system puts that. See the answer scope and earlier ones.
+    pub answers: IndexMap<String, Template>,
     /// What answers mean, after an operation's own rules; first match wins.
     pub outcomes: Vec<OutcomeRule>,
 }
@@ -768,7 +771,8 @@ pub enum PaginateKind {
     },
 }
 
-/// One rule about what an answer means. `when` sees `status`, `headers`, `body`, `text`, `settings`, `input`.
+/// One rule about what an answer means. `when` sees `status`, `headers`, `body`, `text`, `settings`, `input` and the
+/// connector's `answers`.
 #[derive(Debug)]
 pub struct OutcomeRule {
     /// Whether it applies.
