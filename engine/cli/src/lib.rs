@@ -4,10 +4,14 @@
 //! the store. What a program may read goes to stdout and has a version and a schema ([`output`]); what a person reads goes
 //! to stderr. The binary's `main.rs` hands in what only it may know: the simulated world of the demonstration.
 
+mod ask;
 mod commands;
+mod csv;
 mod failure;
+mod findings;
 mod table;
 mod terminal;
+mod views;
 
 use clap::Parser;
 use clap::error::ErrorKind;
