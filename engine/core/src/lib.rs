@@ -11,6 +11,7 @@ pub mod identity;
 pub mod mapping;
 pub mod plan;
 pub mod protocol;
+pub mod rehearsal;
 pub mod schema;
 pub mod source;
 pub mod template;
