@@ -4,6 +4,8 @@
 //! command line's business. A code exists only with its line in [`crate::codes`], its page in `docs/errors/` and its fixture in
 //! `tests/diagnostics/`.
 
+pub mod render;
+
 use crate::source::{SourceSet, Span};
 use std::fmt;
 

@@ -3,6 +3,10 @@
 //! A scalar that is one expression (`"{{ payment.amount }}"`) keeps its type; anything else is text. Undefined is an
 //! error, fuel is bounded, and no binary float can come in, arise or go out: numbers are integers or exact decimals.
 
+mod shape;
+
+pub use shape::{Comparison, Kind, Segment, Shape};
+
 use serde_json::Value as Document;
 
 /// A compiled expression, e.g. `event.action == params.collected_on`.
