@@ -8,6 +8,7 @@ mod ask;
 mod commands;
 mod csv;
 mod failure;
+mod files;
 mod findings;
 mod table;
 mod terminal;
