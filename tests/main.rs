@@ -1,1 +1,3 @@
-fn main() {}
+//! The one test binary of the workspace: what can only be seen from outside the crates.
+
+mod tidy;
