@@ -10,6 +10,7 @@ mod csv;
 mod failure;
 mod files;
 mod findings;
+mod pages;
 mod table;
 mod terminal;
 mod views;

@@ -1,6 +1,8 @@
 //! The commands, one file each. Each has its arguments (with an example in its help) and one function that performs it.
 
 mod completions;
+mod explain;
+mod schema;
 mod version;
 
 use crate::failure::Exit;
@@ -10,6 +12,10 @@ use clap::{Subcommand, ValueEnum};
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Say what a finding's code means.
+    Explain(explain::Args),
+    /// Print the JSON Schema of a definition or of an output.
+    Schema(schema::Args),
     /// Print the version.
     Version(version::Args),
     /// Print completions for a shell.
@@ -19,6 +25,8 @@ pub(crate) enum Command {
 /// Performs a command.
 pub(crate) fn perform(command: Command, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     match command {
+        Command::Explain(args) => explain::perform(&args, terminal),
+        Command::Schema(args) => schema::perform(&args, terminal),
         Command::Version(args) => version::perform(&args, terminal),
         Command::Completions(args) => completions::perform(&args, terminal),
     }

@@ -9,7 +9,7 @@ mod sarif;
 
 pub(crate) use github::github;
 pub(crate) use junit::junit;
-pub(crate) use sarif::sarif;
+pub(crate) use sarif::{Rule, sarif};
 
 use ml_connector_core::diagnostic::{Diagnostic, Severity as Badness};
 use ml_connector_core::source::{SourceSet, Span};

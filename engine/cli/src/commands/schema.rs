@@ -1,0 +1,76 @@
+//! `schema`: JSON Schemas of what goes in (definitions) and what comes out (documents for programs).
+
+use super::version::VersionOutput;
+use crate::failure::{Exit, usage};
+use crate::findings::FindingsOutput;
+use crate::terminal::Terminal;
+use clap::Subcommand;
+use schemars::{Schema, schema_for};
+
+/// Arguments of `schema`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ml-connector schema output validate\n  \
+                        ml-connector schema output           # lists the names")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    which: Which,
+}
+
+#[derive(Debug, Subcommand)]
+enum Which {
+    /// The document a command prints with `--format json`.
+    Output {
+        /// Which; without it, the names.
+        name: Option<String>,
+    },
+}
+
+/// Every document a command prints for programs, by the command's name.
+const OUTPUTS: &[(&str, fn() -> Schema)] = &[
+    ("validate", || schema_for!(FindingsOutput)),
+    ("version", || schema_for!(VersionOutput)),
+];
+
+pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+    match &args.which {
+        Which::Output { name: Some(name) } => {
+            let (_, schema) = OUTPUTS
+                .iter()
+                .find(|(one, _)| one == name)
+                .ok_or_else(|| no_such(name))?;
+            terminal.json(&schema())?;
+        }
+        Which::Output { name: None } => {
+            for (name, _) in OUTPUTS {
+                terminal.line(name)?;
+            }
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn no_such(name: &str) -> anyhow::Error {
+    let names: Vec<&str> = OUTPUTS.iter().map(|(name, _)| *name).collect();
+    usage(format!(
+        "there is no output `{name}`; there are: {}",
+        names.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OUTPUTS;
+
+    #[test]
+    fn every_output_has_a_version_and_a_description_of_each_member() {
+        for (name, schema) in OUTPUTS {
+            let schema = serde_json::to_value(schema()).unwrap();
+            let members = schema["properties"].as_object().unwrap();
+            assert!(members.contains_key("version"), "{name}");
+            for (member, about) in members {
+                let described = about["description"].is_string() || about["$ref"].is_string();
+                assert!(described, "{name}.{member}");
+            }
+        }
+    }
+}
