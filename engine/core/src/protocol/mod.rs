@@ -282,6 +282,26 @@ pub fn verify(
     todo!()
 }
 
+/// Percent-encodes everything but the unreserved characters of RFC 3986 section 2.3.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                encoded.push(char::from(if nibble < 10 {
+                    b'0' + nibble
+                } else {
+                    b'A' - 10 + nibble
+                }));
+            }
+        }
+    }
+    encoded
+}
+
 /// Cuts a genuine body into its events, keeping each one's bytes as received.
 pub fn split(
     _webhook: &Webhook,

@@ -1,35 +1,39 @@
-//! Expressions and templates: the only importer of the template crate.
+//! Expressions, templates and paths: what stands at the leaves of a definition. The only importer of the template crate.
 //!
-//! A scalar that is one expression (`"{{ payment.amount }}"`) keeps its type; anything else is text. Undefined is an
-//! error, fuel is bounded, and no binary float can come in, arise or go out: numbers are integers or exact decimals.
+//! # What an expression is
+//! The expression language of Jinja without statements, function calls and floats: names, members, `[…]`, literals,
+//! `+ - * // %`, comparisons, `in`, `and or not`, `a if b else c`, `x | filter(…)`, `x is test(…)`.
+//!
+//! # What it promises
+//! - **Numbers are exact.** They are integers or decimals; `+ - *` and every comparison are exact on both, or an error.
+//!   A literal with a point, `/` and `**` do not compile, because each would make a binary float.
+//! - **What is not there is an error**, unless `default(…)` or `is defined` says otherwise, and these look along the whole
+//!   chain: `body.error.text | default('none')` also holds where there is no `body.error`. `default` stands in for null too.
+//! - **A number is never compared with a text**: that is an error with help, not quietly false.
+//! - **It ends.** Steps are bounded by [`FUEL`], sizes by [`TEXT_BYTES_MAX`].
+//! - **Errors name the expression and what was missing, never a value.**
+//!
+//! # How it is done
+//! The template crate parses and runs. Between the two stands [`compile`]: it walks the syntax tree once, refuses what
+//! could make a float, lists the names that are read, and writes the expression down again with every operator and test
+//! as a call of one of our own exact filters, because the crate's operators would compare a decimal with an integer by
+//! their kinds. An expression that only reads a name needs none of that and never enters the crate.
 
+mod compile;
+mod convert;
+mod engine;
+mod expression;
+mod filters;
+mod path;
+mod scope;
 mod shape;
 
+pub use engine::FUEL;
+pub use expression::{Expression, Template};
+pub use filters::{FilterInfo, TEXT_BYTES_MAX, catalogue};
+pub use path::Path;
+pub use scope::Scope;
 pub use shape::{Comparison, Kind, Segment, Shape};
-
-use serde_json::Value as Document;
-
-/// A compiled expression, e.g. `event.action == params.collected_on`.
-#[derive(Debug)]
-pub struct Expression {
-    source: String,
-}
-
-/// A compiled scalar of a definition: a literal, one expression, or text with expressions in it.
-#[derive(Debug)]
-pub struct Template {
-    source: String,
-}
-
-/// A compiled JSONPath (RFC 9535).
-#[derive(Debug)]
-pub struct Path {
-    source: String,
-}
-
-/// The names an expression may read, with their values.
-#[derive(Debug, Clone, Default)]
-pub struct Scope {}
 
 /// A dotted name an expression reads, for checks against schemas.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct Read {
     pub offset: usize,
     /// Filters applied directly to it, in order, e.g. `["from_minor"]`.
     pub filters: Vec<String>,
+    /// Whether it may be missing: `default(…)`, `is defined` or `is undefined` stands directly behind it.
+    pub guarded: bool,
 }
 
 /// An expression that does not compile.
@@ -64,92 +70,31 @@ pub struct EvalError {
     pub why: String,
 }
 
-impl Expression {
-    /// Compiles; the source is the bare expression without braces.
-    pub fn compile(_source: &str) -> Result<Self, CompileError> {
-        todo!()
+impl CompileError {
+    fn new(offset: usize, why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            offset,
+            help: None,
+        }
     }
-    /// As written.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-    /// Every name it reads.
-    pub fn reads(&self) -> &[Read] {
-        todo!()
-    }
-    /// Its value.
-    pub fn value(&self, _scope: &Scope) -> Result<Document, EvalError> {
-        todo!()
-    }
-    /// Its truth; anything but a boolean is an error.
-    pub fn holds(&self, _scope: &Scope) -> Result<bool, EvalError> {
-        todo!()
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 }
 
-impl Template {
-    /// Compiles a string scalar.
-    pub fn compile(_source: &str) -> Result<Self, CompileError> {
-        todo!()
-    }
-    /// A fixed value.
-    pub fn literal(_value: Document) -> Self {
-        todo!()
-    }
-    /// As written.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-    /// Every name it reads.
-    pub fn reads(&self) -> &[Read] {
-        todo!()
-    }
-    /// Its typed value.
-    pub fn value(&self, _scope: &Scope) -> Result<Document, EvalError> {
-        todo!()
-    }
-    /// Its value as text: strings as they are, integers and decimals in plain notation, booleans as `true`/`false`;
-    /// null, lists and maps are errors.
-    pub fn text(&self, _scope: &Scope) -> Result<String, EvalError> {
-        todo!()
-    }
-    /// As [`Template::text`], with null meaning "left out".
-    pub fn optional_text(&self, _scope: &Scope) -> Result<Option<String>, EvalError> {
-        todo!()
+impl EvalError {
+    fn new(source_text: &str, why: impl Into<String>) -> Self {
+        Self {
+            source_text: source_text.to_owned(),
+            why: why.into(),
+        }
     }
 }
 
-impl Path {
-    /// Compiles.
-    pub fn compile(_source: &str) -> Result<Self, CompileError> {
-        todo!()
-    }
-    /// As written.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-    /// Every selected node.
-    pub fn all<'a>(&self, _document: &'a Document) -> Vec<&'a Document> {
-        todo!()
-    }
-    /// The first selected node.
-    pub fn first<'a>(&self, _document: &'a Document) -> Option<&'a Document> {
-        todo!()
-    }
-}
-
-impl Scope {
-    /// Empty.
-    pub fn new() -> Self {
-        Self::default()
-    }
-    /// Adds a name; a later one of the same name wins.
-    #[must_use]
-    pub fn with(self, _name: &str, _value: &Document) -> Self {
-        todo!()
-    }
-    /// Adds a name.
-    pub fn set(&mut self, _name: &str, _value: &Document) {
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,647 @@
+//! From source text to something that runs: one walk over the syntax tree.
+//!
+//! The walk refuses what could make a binary float or call code, lists what is read, and writes the expression down again
+//! with operators and tests as calls of our own filters. Filters bind tighter than any operator, so the rewritten text
+//! needs parentheses only around `and`, `or`, `not` and `if`.
+
+use super::engine::environment;
+use super::filters::{self, Kind, Spec};
+use super::{CompileError, Read};
+use minijinja::Value;
+use minijinja::machinery::{self, ast};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// The longest source of one scalar.
+const SOURCE_BYTES_MAX: usize = 64 * 1024;
+
+/// The most tokens of one expression. It bounds how deep a syntax tree can get, and with it the stack that walking,
+/// compiling and dropping one takes: a chain of operators nests as deep as it is long.
+const TOKENS_MAX: usize = 500;
+
+/// One compiled expression.
+pub(super) struct Lowered {
+    /// How it is evaluated.
+    pub(super) program: Program,
+    /// What it reads.
+    pub(super) reads: Vec<Read>,
+    /// The first members of what it reads, each once.
+    pub(super) roots: Vec<Arc<str>>,
+}
+
+/// How an expression is evaluated.
+pub(super) enum Program {
+    /// It only reads a name: walked in the document itself.
+    Name,
+    /// Anything else.
+    Code(Box<minijinja::Expression<'static, 'static>>),
+}
+
+/// A piece of a text template.
+pub(super) enum Piece {
+    /// As it stands.
+    Raw(String),
+    /// Computed.
+    Computed(Lowered),
+}
+
+/// Compiles a bare expression.
+pub(super) fn expression(source: &str) -> Result<Lowered, CompileError> {
+    check_size(source, true)?;
+    if let Some(offset) = source
+        .find("{{")
+        .filter(|at| source[..*at].trim().is_empty())
+    {
+        return Err(CompileError::new(offset, "this is an expression already")
+            .help("write it without `{{` and `}}`"));
+    }
+    let tree = machinery::parse_expr(source).map_err(|error| syntax_error(source, &error))?;
+    lower(&tree)
+}
+
+/// Compiles a scalar into its pieces.
+pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, CompileError> {
+    check_size(source, false)?;
+    // The lexer drops one trailing line break; a scalar's text is kept to the letter instead.
+    let breaks = source.len() - source.trim_end_matches(['\n', '\r']).len();
+    let (text, tail) = source.split_at(source.len() - breaks);
+    let tree = machinery::parse(text, "scalar", SyntaxConfig::default())
+        .map_err(|error| syntax_error(text, &error))?;
+    let ast::Stmt::Template(template) = &tree else {
+        return Err(CompileError::new(0, "this is not a template"));
+    };
+    let mut pieces = Vec::new();
+    for statement in &template.children {
+        match statement {
+            ast::Stmt::EmitRaw(raw) => pieces.push(Piece::Raw(raw.raw.to_owned())),
+            ast::Stmt::EmitExpr(emit) => pieces.push(Piece::Computed(lower(&emit.expr)?)),
+            _ => {
+                let offset = text.find("{%").unwrap_or(0);
+                return Err(
+                    CompileError::new(offset, "statements are not part of definitions").help(
+                        "use `{{ a if condition else b }}`, or `for` and `if` in the YAML itself",
+                    ),
+                );
+            }
+        }
+    }
+    if !tail.is_empty() {
+        pieces.push(Piece::Raw(tail.to_owned()));
+    }
+    Ok(pieces)
+}
+
+fn check_size(source: &str, in_expression: bool) -> Result<(), CompileError> {
+    if source.len() > SOURCE_BYTES_MAX {
+        let why = format!("it is longer than {SOURCE_BYTES_MAX} bytes");
+        return Err(CompileError::new(SOURCE_BYTES_MAX, why));
+    }
+    let mut count = 0_usize;
+    for token in machinery::tokenize(source, in_expression, SyntaxConfig::default()) {
+        // A token that cannot be read is reported by the parser, which has the better words.
+        let Ok((token, span)) = token else { break };
+        count = if matches!(token, machinery::Token::VariableStart) {
+            0
+        } else {
+            count + 1
+        };
+        if count > TOKENS_MAX {
+            let offset = span.start_offset as usize;
+            return Err(CompileError::new(offset, "the expression is too long")
+                .help("split it: give a part a name of its own"));
+        }
+    }
+    Ok(())
+}
+
+fn syntax_error(source: &str, error: &minijinja::Error) -> CompileError {
+    let why = error
+        .detail()
+        .unwrap_or("this is not an expression")
+        .to_owned();
+    let offset = if why.contains("end of input") {
+        source.len()
+    } else {
+        error.range().map_or(0, |range| range.start)
+    };
+    CompileError::new(offset, why)
+}
+
+fn lower(tree: &ast::Expr<'_>) -> Result<Lowered, CompileError> {
+    let mut writer = Writer::default();
+    writer.write(tree, Place::default())?;
+    let mut roots: Vec<Arc<str>> = Vec::new();
+    for root in writer.reads.iter().filter_map(|read| read.path.first()) {
+        if !roots.iter().any(|known| known.as_ref() == root) {
+            roots.push(Arc::from(root.as_str()));
+        }
+    }
+    let only_members = Chain::of(tree).is_some_and(|chain| {
+        chain
+            .links
+            .iter()
+            .all(|link| matches!(link, Link::Member(_)))
+    });
+    let program = if only_members {
+        Program::Name
+    } else {
+        let code = environment()
+            .compile_expression_owned(writer.text)
+            .map_err(|_| {
+                CompileError::new(offset_of(tree), "it is nested too deep")
+                    .help("split it: give a part a name of its own")
+            })?;
+        Program::Code(Box::new(code))
+    };
+    Ok(Lowered {
+        program,
+        reads: writer.reads,
+        roots,
+    })
+}
+
+fn offset_of(tree: &ast::Expr<'_>) -> usize {
+    tree.span().start_offset as usize
+}
+
+/// What stands around an operand.
+#[derive(Default, Clone)]
+struct Place {
+    /// Filters applied to it, nearest first.
+    filters: Vec<String>,
+    /// Whether it may be missing.
+    guarded: bool,
+}
+
+/// A name with its members: `payment.links['mandate']`.
+struct Chain<'t, 's> {
+    root: &'s str,
+    offset: usize,
+    links: Vec<Link<'t, 's>>,
+}
+
+enum Link<'t, 's> {
+    Member(String),
+    Computed(&'t ast::Expr<'s>),
+}
+
+impl<'t, 's> Chain<'t, 's> {
+    fn of(tree: &'t ast::Expr<'s>) -> Option<Self> {
+        match tree {
+            ast::Expr::Var(var) => Some(Self {
+                root: var.id,
+                offset: var.span().start_offset as usize,
+                links: Vec::new(),
+            }),
+            ast::Expr::GetAttr(get) => {
+                Self::of(&get.expr)?.followed_by(Link::Member(get.name.to_owned()))
+            }
+            ast::Expr::GetItem(get) => {
+                let link = match text_literal(&get.subscript_expr) {
+                    Some(name) => Link::Member(name),
+                    None => Link::Computed(&get.subscript_expr),
+                };
+                Self::of(&get.expr)?.followed_by(link)
+            }
+            _ => None,
+        }
+    }
+
+    fn followed_by(mut self, link: Link<'t, 's>) -> Option<Self> {
+        self.links.push(link);
+        Some(self)
+    }
+
+    fn read(&self, place: &Place) -> Read {
+        let members = self.links.iter().map_while(|link| match link {
+            Link::Member(name) => Some(name.clone()),
+            Link::Computed(_) => None,
+        });
+        Read {
+            path: std::iter::once(self.root.to_owned())
+                .chain(members)
+                .collect(),
+            offset: self.offset,
+            filters: place.filters.clone(),
+            guarded: place.guarded,
+        }
+    }
+}
+
+fn text_literal(tree: &ast::Expr<'_>) -> Option<String> {
+    match tree {
+        ast::Expr::Const(literal) => literal.value.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Writes the expression down again and collects what it reads.
+#[derive(Default)]
+struct Writer {
+    text: String,
+    reads: Vec<Read>,
+}
+
+type Written = Result<(), CompileError>;
+
+impl Writer {
+    fn write(&mut self, tree: &ast::Expr<'_>, place: Place) -> Written {
+        if let Some(chain) = Chain::of(tree) {
+            return self.chain(&chain, &place);
+        }
+        match tree {
+            ast::Expr::Const(literal) => self.literal(&literal.value, offset_of(tree)),
+            ast::Expr::BinOp(op) => self.operator(op, offset_of(tree)),
+            ast::Expr::UnaryOp(op) => match op.op {
+                ast::UnaryOpKind::Not => {
+                    self.text.push_str("(not ");
+                    self.write(&op.expr, Place::default())?;
+                    self.close()
+                }
+                ast::UnaryOpKind::Neg => self.call(&op.expr, "op_neg", &[]),
+            },
+            ast::Expr::IfExpr(choice) => self.choice(choice, offset_of(tree)),
+            ast::Expr::Filter(filter) => self.filter(filter, offset_of(tree), &place),
+            ast::Expr::Test(test) => self.test(test, offset_of(tree)),
+            ast::Expr::GetAttr(get) => {
+                self.base(&get.expr)?;
+                self.member(get.name)
+            }
+            ast::Expr::GetItem(get) => {
+                self.base(&get.expr)?;
+                self.subscript(&get.subscript_expr)
+            }
+            ast::Expr::Slice(slice) => self.slice(slice),
+            ast::Expr::List(list) => self.list(&list.items),
+            ast::Expr::Tuple(tuple) => self.list(&tuple.items),
+            ast::Expr::Map(map) => self.map(map),
+            ast::Expr::Compare(_) => Err(CompileError::new(
+                offset_of(tree),
+                "comparisons cannot be chained",
+            )
+            .help("write `a < b and b < c`")),
+            ast::Expr::Call(_) => Err(CompileError::new(
+                offset_of(tree),
+                "there are no functions to call here",
+            )
+            .help("use a filter: `value | name(…)`")),
+            ast::Expr::Var(_) => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> Written {
+        self.text.push(')');
+        Ok(())
+    }
+
+    fn chain(&mut self, chain: &Chain<'_, '_>, place: &Place) -> Written {
+        self.reads.push(chain.read(place));
+        self.text.push_str(chain.root);
+        if place.guarded {
+            // Looks along the whole chain without failing half-way.
+            self.text.push_str("|op_reach(");
+            for link in &chain.links {
+                match link {
+                    Link::Member(name) => self.string(name),
+                    Link::Computed(index) => self.write(index, Place::default())?,
+                }
+                self.text.push(',');
+            }
+            return self.close();
+        }
+        for link in &chain.links {
+            match link {
+                Link::Member(name) => self.member(name)?,
+                Link::Computed(index) => self.subscript(index)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn member(&mut self, name: &str) -> Written {
+        self.text.push('[');
+        self.string(name);
+        self.text.push(']');
+        Ok(())
+    }
+
+    fn subscript(&mut self, index: &ast::Expr<'_>) -> Written {
+        self.text.push('[');
+        self.write(index, Place::default())?;
+        self.text.push(']');
+        Ok(())
+    }
+
+    /// What members are taken of: anything but a plain name needs parentheses.
+    fn base(&mut self, tree: &ast::Expr<'_>) -> Written {
+        self.text.push('(');
+        self.write(tree, Place::default())?;
+        self.close()
+    }
+
+    fn string(&mut self, text: &str) {
+        // JSON's escapes are a subset of the ones the template crate reads.
+        self.text
+            .push_str(&serde_json::Value::from(text).to_string());
+    }
+
+    fn literal(&mut self, value: &Value, offset: usize) -> Written {
+        match value.kind() {
+            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
+            ValueKind::Bool => {
+                self.text
+                    .push_str(if value.is_true() { "true" } else { "false" });
+            }
+            ValueKind::None => self.text.push_str("none"),
+            ValueKind::Number if value.is_integer() => {
+                // Writing into a `String` cannot fail.
+                write!(self.text, "{value}").unwrap_or_default();
+            }
+            ValueKind::Number => {
+                return Err(CompileError::new(
+                    offset,
+                    "a literal with a point would be a binary float",
+                )
+                .help(format!(
+                    "write it as an exact decimal: `'{value}' | decimal`"
+                )));
+            }
+            _ => return Err(CompileError::new(offset, "this literal is not plain data")),
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self, op: &ast::BinOp<'_>, offset: usize) -> Written {
+        let name = match op.op {
+            ast::BinOpKind::ScAnd | ast::BinOpKind::ScOr => return self.both(op),
+            ast::BinOpKind::Eq => "op_eq",
+            ast::BinOpKind::Ne => "op_ne",
+            ast::BinOpKind::Lt => "op_lt",
+            ast::BinOpKind::Lte => "op_le",
+            ast::BinOpKind::Gt => "op_gt",
+            ast::BinOpKind::Gte => "op_ge",
+            ast::BinOpKind::In => "op_in",
+            ast::BinOpKind::Add => "op_add",
+            ast::BinOpKind::Sub => "op_sub",
+            ast::BinOpKind::Mul => "op_mul",
+            ast::BinOpKind::FloorDiv => "op_floor_div",
+            ast::BinOpKind::Rem => "op_rem",
+            ast::BinOpKind::Concat => "op_concat",
+            ast::BinOpKind::Div => {
+                return Err(CompileError::new(offset, "`/` would make a binary float")
+                    .help("use `a | div(b, scale)`, which says how many decimal places to keep"));
+            }
+            ast::BinOpKind::Pow => {
+                return Err(CompileError::new(offset, "`**` would make a binary float")
+                    .help("multiply: `a * a`"));
+            }
+        };
+        self.call(&op.left, name, &[&op.right])
+    }
+
+    /// `and`, `or`: a run of the same operator is written flat, so that long conditions do not nest.
+    fn both(&mut self, op: &ast::BinOp<'_>) -> Written {
+        let is_and = matches!(op.op, ast::BinOpKind::ScAnd);
+        let mut operands = vec![&op.right];
+        let mut left = &op.left;
+        while let ast::Expr::BinOp(inner) = left {
+            let same = match inner.op {
+                ast::BinOpKind::ScAnd => is_and,
+                ast::BinOpKind::ScOr => !is_and,
+                _ => false,
+            };
+            if !same {
+                break;
+            }
+            operands.push(&inner.right);
+            left = &inner.left;
+        }
+        self.text.push('(');
+        self.write(left, Place::default())?;
+        for operand in operands.into_iter().rev() {
+            self.text.push_str(if is_and { " and " } else { " or " });
+            self.write(operand, Place::default())?;
+        }
+        self.close()
+    }
+
+    fn choice(&mut self, choice: &ast::IfExpr<'_>, offset: usize) -> Written {
+        let Some(otherwise) = &choice.false_expr else {
+            return Err(CompileError::new(
+                offset,
+                "`if` without `else` has no value when it fails",
+            )
+            .help("say what it is then: `… else none` leaves it out"));
+        };
+        self.text.push('(');
+        self.write(&choice.true_expr, Place::default())?;
+        self.text.push_str(" if ");
+        self.write(&choice.test_expr, Place::default())?;
+        self.text.push_str(" else ");
+        self.write(otherwise, Place::default())?;
+        self.close()
+    }
+
+    /// `operand|name(args)`
+    fn call(&mut self, operand: &ast::Expr<'_>, name: &str, args: &[&ast::Expr<'_>]) -> Written {
+        self.write(operand, Place::default())?;
+        self.text.push('|');
+        self.text.push_str(name);
+        self.text.push('(');
+        for arg in args {
+            self.write(arg, Place::default())?;
+            self.text.push(',');
+        }
+        self.close()
+    }
+
+    fn slice(&mut self, slice: &ast::Slice<'_>) -> Written {
+        self.base(&slice.expr)?;
+        self.text.push('[');
+        for (at, bound) in [&slice.start, &slice.stop, &slice.step]
+            .into_iter()
+            .enumerate()
+        {
+            if at > 0 {
+                self.text.push(':');
+            }
+            if let Some(bound) = bound {
+                self.write(bound, Place::default())?;
+            }
+        }
+        self.text.push(']');
+        Ok(())
+    }
+
+    fn list(&mut self, items: &[ast::Expr<'_>]) -> Written {
+        self.text.push('[');
+        for item in items {
+            self.write(item, Place::default())?;
+            self.text.push(',');
+        }
+        self.text.push(']');
+        Ok(())
+    }
+
+    fn map(&mut self, map: &ast::Map<'_>) -> Written {
+        self.text.push('{');
+        for (key, value) in map.keys.iter().zip(&map.values) {
+            self.write(key, Place::default())?;
+            self.text.push(':');
+            self.write(value, Place::default())?;
+            self.text.push(',');
+        }
+        self.text.push('}');
+        Ok(())
+    }
+
+    fn filter(&mut self, filter: &ast::Filter<'_>, offset: usize, place: &Place) -> Written {
+        let spec = find(Kind::Filter, filter.name, offset)?;
+        let Some(operand) = &filter.expr else {
+            return Err(CompileError::new(
+                offset,
+                "a filter needs something before it",
+            ));
+        };
+        let mut filters = vec![filter.name.to_owned()];
+        filters.extend(place.filters.iter().cloned());
+        self.write(
+            operand,
+            Place {
+                filters,
+                guarded: spec.takes_missing,
+            },
+        )?;
+        self.arguments(spec, &filter.args, offset)
+    }
+
+    fn test(&mut self, test: &ast::Test<'_>, offset: usize) -> Written {
+        let spec = find(Kind::Test, test.name, offset)?;
+        self.write(
+            &test.expr,
+            Place {
+                guarded: spec.takes_missing,
+                ..Place::default()
+            },
+        )?;
+        self.arguments(spec, &test.args, offset)
+    }
+
+    /// Writes `|name(…)` with every argument in its place and the missing ones as their defaults.
+    fn arguments(&mut self, spec: &Spec, args: &[ast::CallArg<'_>], offset: usize) -> Written {
+        let mut given: Vec<Option<&ast::Expr<'_>>> = vec![None; spec.params.len()];
+        let mut in_order = spec
+            .params
+            .iter()
+            .enumerate()
+            .filter(|(_, param)| !param.keyword);
+        let mut rest = Vec::new();
+        for arg in args {
+            let (slot, value) = match arg {
+                ast::CallArg::Pos(value) => (in_order.next().map(|(at, _)| at), value),
+                ast::CallArg::Kwarg(name, value) => {
+                    let slot = spec.params.iter().position(|param| param.name == *name);
+                    if slot.is_none() {
+                        return Err(spec.misuse(offset, &format!("has no argument `{name}`")));
+                    }
+                    (slot, value)
+                }
+                ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => {
+                    return Err(spec.misuse(offset, "takes its arguments written out"));
+                }
+            };
+            match slot.and_then(|slot| given.get_mut(slot)) {
+                Some(Some(_)) => return Err(spec.misuse(offset, "is given an argument twice")),
+                Some(slot) => *slot = Some(value),
+                None if spec.rest => rest.push(value),
+                None => return Err(spec.misuse(offset, "is given too many arguments")),
+            }
+        }
+        self.text.push('|');
+        self.text.push_str(&spec.internal_name());
+        self.text.push('(');
+        for (param, value) in spec.params.iter().zip(&given) {
+            match (value, param.default) {
+                (Some(value), _) => {
+                    if param.literal {
+                        check_literal(spec, param.name, value)?;
+                    }
+                    self.write(value, Place::default())?;
+                }
+                (None, Some(default)) => self.text.push_str(default),
+                (None, None) => {
+                    return Err(
+                        spec.misuse(offset, &format!("needs its argument `{}`", param.name))
+                    );
+                }
+            }
+            self.text.push(',');
+        }
+        let applied = spec
+            .params
+            .iter()
+            .position(|param| ["filter", "test"].contains(&param.name));
+        let applied = applied.and_then(|at| given.get(at).copied().flatten());
+        self.passed_on(spec, applied, &rest, offset)?;
+        self.close()
+    }
+
+    /// The arguments of the filter or test that `map`, `select` and their like apply to each item.
+    fn passed_on(
+        &mut self,
+        spec: &Spec,
+        name: Option<&ast::Expr<'_>>,
+        rest: &[&ast::Expr<'_>],
+        offset: usize,
+    ) -> Written {
+        let Some(kind) = spec.applies else {
+            return Ok(());
+        };
+        let Some(name) = name.and_then(text_literal) else {
+            return Ok(());
+        };
+        let inner = find(kind, &name, offset)?;
+        if rest.len() > inner.params.len() {
+            return Err(inner.misuse(offset, "is given too many arguments"));
+        }
+        for (at, param) in inner.params.iter().enumerate() {
+            match (rest.get(at), param.default) {
+                (Some(value), _) => {
+                    if param.literal {
+                        check_literal(inner, param.name, value)?;
+                    }
+                    self.write(value, Place::default())?;
+                }
+                (None, Some(default)) => self.text.push_str(default),
+                (None, None) => {
+                    let why = format!("needs its argument `{}`", param.name);
+                    return Err(inner.misuse(offset, &why));
+                }
+            }
+            self.text.push(',');
+        }
+        Ok(())
+    }
+}
+
+fn find(kind: Kind, name: &str, offset: usize) -> Result<&'static Spec, CompileError> {
+    if let Some(spec) = filters::find(kind, name) {
+        return Ok(spec);
+    }
+    let error = CompileError::new(offset, format!("there is no {} `{name}`", kind.word()));
+    Err(match filters::nearest(kind, name) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    })
+}
+
+/// Some arguments are read when the definition is: a pattern, a format, a rounding mode.
+fn check_literal(spec: &Spec, param: &str, value: &ast::Expr<'_>) -> Written {
+    let offset = offset_of(value);
+    let Some(text) = text_literal(value) else {
+        return Err(spec.misuse(offset, &format!("needs its argument `{param}` written out")));
+    };
+    filters::check_literal(param, &text).map_err(|why| CompileError::new(offset, why))
+}

@@ -1,0 +1,94 @@
+//! The names an expression may read.
+
+use super::convert;
+use minijinja::Value;
+use serde_json::Value as Document;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// The names an expression may read, with their values.
+///
+/// Documents are borrowed, and converted for the template crate once, when the first expression asks for them: building
+/// a scope costs next to nothing, and many expressions over one scope share one conversion. `Debug` shows names only.
+#[derive(Clone, Default)]
+pub struct Scope<'a> {
+    entries: Vec<Entry<'a>>,
+}
+
+#[derive(Clone)]
+struct Entry<'a> {
+    name: Cow<'a, str>,
+    document: Cow<'a, Document>,
+    value: OnceLock<Value>,
+}
+
+impl<'a> Scope<'a> {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a name; a later one of the same name wins.
+    #[must_use]
+    pub fn with(mut self, name: &'a str, document: &'a Document) -> Self {
+        self.set(name, document);
+        self
+    }
+
+    /// As [`Scope::with`], for a value made on the spot.
+    #[must_use]
+    pub fn with_owned(mut self, name: impl Into<Cow<'a, str>>, document: Document) -> Self {
+        self.set_owned(name, document);
+        self
+    }
+
+    /// Adds a name; a later one of the same name wins.
+    pub fn set(&mut self, name: &'a str, document: &'a Document) {
+        self.insert(name.into(), Cow::Borrowed(document));
+    }
+
+    /// As [`Scope::set`], for a value made on the spot.
+    pub fn set_owned(&mut self, name: impl Into<Cow<'a, str>>, document: Document) {
+        self.insert(name.into(), Cow::Owned(document));
+    }
+
+    /// What a name stands for.
+    pub fn get(&self, name: &str) -> Option<&Document> {
+        self.entry(name).map(|entry| entry.document.as_ref())
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<Value> {
+        let entry = self.entry(name)?;
+        Some(
+            entry
+                .value
+                .get_or_init(|| convert::to_value(&entry.document))
+                .clone(),
+        )
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry<'a>> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    fn insert(&mut self, name: Cow<'a, str>, document: Cow<'a, Document>) {
+        let entry = Entry {
+            name,
+            document,
+            value: OnceLock::new(),
+        };
+        match self.entries.iter_mut().find(|old| old.name == entry.name) {
+            Some(old) => *old = entry,
+            None => self.entries.push(entry),
+        }
+    }
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.entries.iter().map(|entry| &entry.name))
+            .finish()
+    }
+}
