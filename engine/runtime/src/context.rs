@@ -18,7 +18,7 @@ pub(crate) struct Context {
     pub(crate) plan: Arc<Plan>,
     pub(crate) store: Store,
     pub(crate) seams: Seams,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) lanes: Lanes,
     /// Nothing new is begun: no intake, no poll, no reservation.
     pub(crate) stopping: CancellationToken,
@@ -34,7 +34,7 @@ impl Context {
             plan,
             store,
             seams,
-            counters: Counters::default(),
+            counters: Arc::default(),
             lanes,
             stopping,
             halted,

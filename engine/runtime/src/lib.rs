@@ -13,19 +13,24 @@
         clippy::panic,
         clippy::indexing_slicing,
         clippy::wildcard_enum_match_arm,
+        clippy::disallowed_methods,
         reason = "a test that cannot go on should say so where it stands"
     )
 )]
 
+mod connection;
 mod context;
 mod counters;
+mod credentials;
 mod intake;
 mod receiver;
 mod seams;
 mod server;
 pub mod simulated;
+pub mod telemetry;
 mod transport;
 
+pub use connection::{Cause, CircuitView, Pause, Unusable};
 pub use counters::CountersSnapshot;
 pub use seams::{
     Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SystemClock, SystemEntropy,

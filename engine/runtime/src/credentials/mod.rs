@@ -1,0 +1,196 @@
+//! What authenticates a connection's requests, kept fresh by one task at a time.
+//!
+//! | kind | what is kept | renewed |
+//! |---|---|---|
+//! | none, bearer, basic, API key | the vault's values | when the vault changes |
+//! | session | a token, one per scope over all connections | when a call says that it is stale |
+//! | OAuth2, signed JWT | a token per connection | before it expires, and when it is stale |
+
+mod jwt;
+mod oauth;
+mod secrets;
+mod session;
+mod token;
+
+pub(crate) use secrets::{Resolved, SecretTable};
+pub(crate) use session::{Lease, Sessions};
+pub(crate) use token::Token;
+
+use crate::connection::Caller;
+use jiff::Timestamp;
+use ml_connector_core::delivery::Class;
+use ml_connector_core::plan::Auth;
+use ml_connector_core::protocol::Credentials;
+use ml_connector_core::template::{EvalError, Scope};
+use serde_json::{Map, Value as Document};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Why there are no credentials now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The other side refuses ours, or there are none: nothing more is tried until somebody acts or
+    /// a long time has passed.
+    Refused {
+        class: Class,
+        why: String,
+        help: String,
+    },
+    /// May work later.
+    Passing {
+        class: Class,
+        why: String,
+        after: Option<Duration>,
+    },
+    /// The engine stops.
+    Stopping,
+}
+
+/// How one connection's requests are authenticated.
+#[derive(Debug)]
+pub(crate) enum Authenticator {
+    /// By the vault's values alone; the codec puts them in.
+    Static,
+    /// By a session.
+    Session(session::SessionAuth),
+    /// By a token asked for with OAuth2, or signed by us.
+    Token(token::TokenCell),
+}
+
+/// Credentials for one call. Dropping them gives a session's use back.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    secrets: Arc<Resolved>,
+    bearer: Option<Arc<Token>>,
+    lease: Option<Lease>,
+}
+
+impl Credentials for Ready {
+    fn secret(&self, name: &str) -> Option<&str> {
+        self.secrets.first(name)
+    }
+    fn session(&self) -> Option<&str> {
+        self.lease.as_ref().map(|lease| lease.token().value())
+    }
+    fn bearer(&self) -> Option<&str> {
+        self.bearer.as_ref().map(|token| token.value())
+    }
+}
+
+impl Authenticator {
+    /// Evaluates what depends on the settings only.
+    pub(crate) fn new(caller: &Caller, sessions: &Sessions) -> Result<Self, EvalError> {
+        Ok(match &caller.plan.connector.http.auth {
+            Auth::None | Auth::Bearer { .. } | Auth::Basic { .. } | Auth::ApiKey { .. } => {
+                Self::Static
+            }
+            Auth::Session {
+                scope, idle_max, ..
+            } => Self::Session(session::SessionAuth::new(
+                caller, sessions, scope, idle_max,
+            )?),
+            Auth::OauthClient(_) | Auth::OauthRefresh(_) | Auth::Jwt(_) => {
+                Self::Token(token::TokenCell::default())
+            }
+        })
+    }
+
+    /// Credentials for a call; logs on or asks for a token if there is none.
+    pub(crate) async fn ready(
+        &self,
+        caller: &Arc<Caller>,
+        stopping: &CancellationToken,
+    ) -> Result<Ready, Failure> {
+        let secrets = caller.secrets.resolve();
+        let (mut bearer, mut lease) = (None, None);
+        match self {
+            Self::Static => {}
+            Self::Session(session) => lease = Some(session.enter(caller, stopping).await?),
+            Self::Token(cell) => bearer = Some(cell.current(caller).await?),
+        }
+        Ok(Ready {
+            secrets,
+            bearer,
+            lease,
+        })
+    }
+
+    /// Credentials without a session or token, for anonymous calls.
+    pub(crate) fn anonymous(caller: &Caller) -> Ready {
+        Ready {
+            secrets: caller.secrets.resolve(),
+            bearer: None,
+            lease: None,
+        }
+    }
+
+    /// A call says that its token is stale. Whoever comes first drops it; a newer token stays.
+    /// Returns whether the token never served a single call: then renewing it again at once would
+    /// not help.
+    pub(crate) async fn stale(&self, ready: &Ready) -> bool {
+        match self {
+            Self::Static => true,
+            Self::Session(session) => ready.lease.as_ref().is_some_and(|lease| {
+                session.stale(lease.token());
+                !lease.token().is_proven()
+            }),
+            Self::Token(cell) => match &ready.bearer {
+                Some(token) => {
+                    cell.stale(token).await;
+                    !token.is_proven()
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// The session's state in a word, for the status.
+    pub(crate) fn view(&self) -> Option<String> {
+        match self {
+            Self::Static => None,
+            Self::Session(session) => Some(session.view()),
+            Self::Token(cell) => Some(cell.view()),
+        }
+    }
+}
+
+impl Ready {
+    /// A call with these credentials went through.
+    pub(crate) fn proven(&self) {
+        if let Some(token) = self
+            .lease
+            .as_ref()
+            .map(Lease::token)
+            .or(self.bearer.as_ref())
+        {
+            token.prove();
+        }
+    }
+}
+
+/// A scope with `settings` and `secrets`, for the templates of token requests.
+fn scope_with_secrets(caller: &Caller) -> Scope {
+    let resolved = caller.secrets.resolve();
+    let secrets: Map<String, Document> = resolved
+        .firsts()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    Scope::new()
+        .with("settings", &caller.plan.settings)
+        .with("secrets", &Document::Object(secrets))
+}
+
+/// A template of the connection that has no value. It shows the expression, never a value.
+fn misconfigured(error: &EvalError) -> Failure {
+    Failure::Refused {
+        class: Class::Configuration,
+        why: format!("cannot authenticate: {error}"),
+        help: "set the missing secrets or correct the connection's settings".to_owned(),
+    }
+}
+
+/// When a token that lives for `seconds` ends.
+fn expiry(now: Timestamp, seconds: u64) -> Timestamp {
+    crate::context::later(now, Duration::from_secs(seconds))
+}
