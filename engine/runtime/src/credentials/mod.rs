@@ -170,7 +170,7 @@ impl Ready {
 }
 
 /// A scope with `settings` and `secrets`, for the templates of token requests.
-fn scope_with_secrets(caller: &Caller) -> Scope {
+fn scope_with_secrets(caller: &Caller) -> Scope<'_> {
     let resolved = caller.secrets.resolve();
     let secrets: Map<String, Document> = resolved
         .firsts()
@@ -178,7 +178,7 @@ fn scope_with_secrets(caller: &Caller) -> Scope {
         .collect();
     Scope::new()
         .with("settings", &caller.plan.settings)
-        .with("secrets", &Document::Object(secrets))
+        .with_owned("secrets", Document::Object(secrets))
 }
 
 /// A template of the connection that has no value. It shows the expression, never a value.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use ml_connector_core::delivery::Class;
 use ml_connector_core::http::{HttpRequest, HttpResponse, Method, SendError};
 use ml_connector_core::plan::{OauthClient, OauthRefresh};
-use ml_connector_core::template::{EvalError, Scope, Template};
+use ml_connector_core::template::{EvalError, Template};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,7 +145,7 @@ fn request(
     client: &Client<'_>,
     mut form: Vec<(&'static str, String)>,
 ) -> Result<HttpRequest, EvalError> {
-    let scope: Scope = scope_with_secrets(caller);
+    let scope = scope_with_secrets(caller);
     let url = client.token_url.text(&scope)?;
     let (id, secret) = (
         client.client_id.text(&scope)?,
