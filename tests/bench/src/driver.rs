@@ -130,11 +130,11 @@ fn sign(body: &[u8]) -> String {
         return String::new();
     };
     mac.update(body);
-    mac.finalize()
-        .into_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digits = mac.finalize().into_bytes();
+    digits.iter().fold(String::with_capacity(64), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    })
 }
 
 /// Sends everything over `connections` connections, resending the same bytes until they are acknowledged or refused.
