@@ -5,6 +5,7 @@
 //! `ml_connector_core::delivery::step`).
 
 mod model;
+pub mod vault;
 
 pub use model::*;
 

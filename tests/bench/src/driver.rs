@@ -131,10 +131,11 @@ fn sign(body: &[u8]) -> String {
     };
     mac.update(body);
     let digits = mac.finalize().into_bytes();
-    digits.iter().fold(String::with_capacity(64), |mut text, byte| {
-        text.push_str(&format!("{byte:02x}"));
-        text
-    })
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    digits
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// Sends everything over `connections` connections, resending the same bytes until they are acknowledged or refused.

@@ -84,6 +84,23 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The one state this can happen in, where there is one, and the event's name in messages.
+    const fn only_in(&self) -> Option<(StateKind, &'static str)> {
+        match self {
+            Self::Claimed { .. } => Some((StateKind::Pending, "claim")),
+            Self::NotPrepared(_) => Some((StateKind::Pending, "preparation failure")),
+            Self::Skipped { .. } => Some((StateKind::Pending, "skip")),
+            Self::NotSent { .. } => Some((StateKind::InFlight, "not sent")),
+            Self::Answered(_) => Some((StateKind::InFlight, "answer")),
+            Self::StepDone { .. } => Some((StateKind::InFlight, "step done")),
+            Self::StepWaits { .. } => Some((StateKind::InFlight, "step waits")),
+            Self::LeaseLost => Some((StateKind::InFlight, "lost lease")),
+            Self::LookedUp(_) | Self::Released | Self::Decided { .. } => None,
+        }
+    }
+}
+
 /// What the shell must do beyond storing the new state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -146,60 +163,52 @@ pub fn step(
         progress: progress.clone(),
         effects: Vec::new(),
     };
+    if let Some((kind, name)) = event.only_in()
+        && state.kind() != kind
+    {
+        return Err(refusal(state, name, ""));
+    }
     let next = match event {
-        Event::Claimed { lease_until } => match state {
-            DeliveryState::Pending { .. } => turn.claimed(lease_until),
-            _ => return refuse(state, "claim", ""),
-        },
-        Event::NotPrepared(trouble) => match state {
-            DeliveryState::Pending { .. } => turn.trouble(trouble),
-            _ => return refuse(state, "preparation failure", ""),
-        },
-        Event::Skipped { reason } => match state {
-            DeliveryState::Pending { .. } => turn.finish(DeliveryState::Skipped { reason }),
-            _ => return refuse(state, "skip", ""),
-        },
-        Event::NotSent { why } => match state {
-            DeliveryState::InFlight { .. } => turn.not_sent(why),
-            _ => return refuse(state, "not sent", ""),
-        },
-        Event::Answered(outcome) => match state {
-            DeliveryState::InFlight { .. } => turn.answered(outcome),
-            _ => return refuse(state, "answer", ""),
-        },
+        Event::Claimed { lease_until } => turn.claimed(lease_until),
+        Event::NotPrepared(trouble) => turn.trouble(trouble),
+        Event::Skipped { reason } => turn.finish(DeliveryState::Skipped { reason }),
+        Event::NotSent { why } => turn.not_sent(why),
+        Event::Answered(outcome) => turn.answered(outcome),
         Event::StepDone {
             name,
             result,
             due_at,
-        } => match state {
-            DeliveryState::InFlight { .. } => turn.step_done(name, result, due_at),
-            _ => return refuse(state, "step done", ""),
-        },
-        Event::StepWaits { due_at } => match state {
-            DeliveryState::InFlight { .. } => {
-                turn.effects.push(Effect::SystemFine);
-                DeliveryState::Pending { due_at }
-            }
-            _ => return refuse(state, "step waits", ""),
-        },
-        Event::LeaseLost => match state {
-            DeliveryState::InFlight { .. } => turn
-                .unknown("the engine stopped between sending and recording the answer".to_owned()),
-            _ => return refuse(state, "lost lease", ""),
-        },
-        Event::LookedUp(found) => match state {
-            DeliveryState::Uncertain {
+        } => turn.step_done(name, result, due_at),
+        Event::StepWaits { due_at } => {
+            turn.effects.push(Effect::SystemFine);
+            DeliveryState::Pending { due_at }
+        }
+        Event::LeaseLost => {
+            turn.unknown("the engine stopped between sending and recording the answer".to_owned())
+        }
+        Event::LookedUp(found) => {
+            let DeliveryState::Uncertain {
                 since,
                 absences,
                 why,
                 ..
-            } => turn.looked_up(found, *since, *absences, why),
-            _ => return refuse(state, "look-up", ""),
-        },
-        Event::Released => match state {
-            DeliveryState::Held(hold) if !hold.in_doubt && hold.awaits.is_some() => turn.fresh(),
-            _ => return refuse(state, "release", ""),
-        },
+            } = state
+            else {
+                return Err(refusal(state, "look-up", ""));
+            };
+            turn.looked_up(found, *since, *absences, why)
+        }
+        Event::Released => {
+            let DeliveryState::Held(Hold {
+                in_doubt: false,
+                awaits: Some(_),
+                ..
+            }) = state
+            else {
+                return Err(refusal(state, "release", ""));
+            };
+            turn.fresh()
+        }
         Event::Decided { decision, reason } => turn.decided(state, decision, reason)?,
     };
     Ok(Stepped {
@@ -501,14 +510,6 @@ impl Turn<'_> {
             in_doubt: true,
         })
     }
-}
-
-fn refuse(
-    state: &DeliveryState,
-    event: &'static str,
-    hint: &'static str,
-) -> Result<Stepped, Refused> {
-    Err(refusal(state, event, hint))
 }
 
 fn refusal(state: &DeliveryState, event: &'static str, hint: &'static str) -> Refused {
