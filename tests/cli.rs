@@ -1,0 +1,107 @@
+//! The binary from outside: what it prints where, and how it exits.
+//!
+//! Every run has its own folder, an empty environment and no terminal.
+
+mod streams;
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A folder in which the binary runs, and nothing else of this machine.
+pub(crate) struct Sealed {
+    folder: TempDir,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Sealed {
+    /// An empty folder.
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(crate) fn file(&self, name: &str, text: &str) -> &Self {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    /// The binary with arguments, ready to be started.
+    pub(crate) fn command<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ml-connector"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs with nothing on stdin.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs with `input` on stdin.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        ended(self.command(arguments), input)
+    }
+}
+
+/// Starts a command, hands it its input and waits for its end.
+pub(crate) fn ended(mut command: Command, input: &str) -> Ran {
+    let mut child = command.spawn().unwrap();
+    // A command that reads no input may end before it is written.
+    let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Ran {
+    /// The output of a run that must have been fine.
+    #[track_caller]
+    pub(crate) fn fine(self) -> String {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self.out
+    }
+
+    /// The words for people of a run that must have ended with this code.
+    #[track_caller]
+    pub(crate) fn ends(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{self:#?}");
+        self.err
+    }
+
+    /// The one document on stdout.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
