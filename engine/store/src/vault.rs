@@ -427,13 +427,15 @@ impl Header {
 }
 
 fn read(path: &Path, key: &Key) -> Result<BTreeMap<String, Entry>, Error> {
-    let io = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NotFound(path.to_owned()),
-        _ => Error::Io {
+    let io = |source: std::io::Error| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            return Error::NotFound(path.to_owned());
+        }
+        Error::Io {
             doing: "read",
             path: path.to_owned(),
             source,
-        },
+        }
     };
     if std::fs::metadata(path).map_err(io)?.len() > FILE_BYTES_MAX {
         return Err(Error::Damaged(path.to_owned(), "it is too long"));

@@ -259,7 +259,7 @@ impl Turn<'_> {
 
     fn trouble(&mut self, trouble: Trouble) -> DeliveryState {
         match trouble {
-            Trouble::Passing { class, why, after } => self.retry(class, why, after),
+            Trouble::Passing { class, why, after } => self.retry(class, &why, after),
             Trouble::Lasting {
                 class,
                 why,
@@ -278,7 +278,7 @@ impl Turn<'_> {
 
     fn not_sent(&mut self, why: String) -> DeliveryState {
         self.effects.push(Effect::SystemTrouble);
-        self.retry(Class::Intermittent, why, None)
+        self.retry(Class::Intermittent, &why, None)
     }
 
     fn answered(&mut self, outcome: Outcome) -> DeliveryState {
@@ -292,15 +292,15 @@ impl Turn<'_> {
                 } else {
                     Effect::SystemFine
                 });
-                self.retry(class, why, after)
+                self.retry(class, &why, after)
             }
             Outcome::Throttle { after, why } => {
                 self.effects.push(Effect::SlowDown { after });
-                self.retry(Class::Capacity, why, after)
+                self.retry(Class::Capacity, &why, after)
             }
             Outcome::Reauthenticate { why } => {
                 self.effects.push(Effect::Reauthenticate);
-                self.retry_soon(Class::Authentication, why)
+                self.retry_soon(Class::Authentication, &why)
             }
             Outcome::Rejected { class, why, help } => {
                 self.effects.push(Effect::SystemFine);
@@ -338,7 +338,7 @@ impl Turn<'_> {
     fn unknown(&mut self, why: String) -> DeliveryState {
         match self.policy.repeat {
             RepeatSafety::IdempotencyKey | RepeatSafety::Natural => {
-                self.retry(Class::Intermittent, why, None)
+                self.retry(Class::Intermittent, &why, None)
             }
             RepeatSafety::LookUp { settle, .. } => DeliveryState::Uncertain {
                 due_at: later(self.now, settle),
@@ -374,7 +374,7 @@ impl Turn<'_> {
             }
             LookUp::Absent if absences + 1 >= needed => {
                 self.effects.push(Effect::SystemFine);
-                self.retry(Class::Intermittent, why.to_owned(), None)
+                self.retry(Class::Intermittent, why, None)
             }
             LookUp::Absent => {
                 self.effects.push(Effect::SystemFine);
@@ -460,7 +460,7 @@ impl Turn<'_> {
         DeliveryState::Pending { due_at: self.now }
     }
 
-    fn retry(&mut self, class: Class, why: String, after: Option<Duration>) -> DeliveryState {
+    fn retry(&mut self, class: Class, why: &str, after: Option<Duration>) -> DeliveryState {
         let since = *self.progress.trying_since.get_or_insert(self.now);
         if self.now >= later(since, self.policy.retry.give_up_after) {
             return DeliveryState::Held(Hold {
@@ -489,7 +489,7 @@ impl Turn<'_> {
     }
 
     /// At once the first time, since a fresh log-on usually mends it; with backoff when that did not help.
-    fn retry_soon(&mut self, class: Class, why: String) -> DeliveryState {
+    fn retry_soon(&mut self, class: Class, why: &str) -> DeliveryState {
         if self.progress.retries > 0 {
             return self.retry(class, why, None);
         }
