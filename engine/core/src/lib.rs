@@ -5,6 +5,7 @@
 
 pub mod cases;
 pub mod codes;
+pub mod definition;
 pub mod delivery;
 pub mod diagnostic;
 pub mod http;

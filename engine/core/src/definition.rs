@@ -1,0 +1,21 @@
+//! The definition language: from YAML to what can be run.
+//!
+//! A file passes through three steps, and every one collects all its findings and goes on:
+//! 1. [`crate::yaml`] makes nodes that keep their places;
+//! 2. the structural check compares them with the [tables](table) that state the language;
+//! 3. lowering makes the types of [`crate::plan`] from what passed, compiling every expression.
+//!
+//! The same tables are written out as [JSON Schemas](json_schema) for editors and as the [manual].
+
+pub mod json_schema;
+pub mod manual;
+pub mod outline;
+pub mod table;
+pub mod tables;
+pub mod unsupported;
+pub mod words;
+
+mod structure;
+
+#[cfg(test)]
+mod generated_tests;

@@ -1,0 +1,516 @@
+//! The connector file: everything about one system, nothing about any pairing.
+
+use super::operation::{OPERATION, OUTCOME};
+use super::scopes;
+use super::trigger::TRIGGER;
+use crate::definition::table::{Field, Keys, Shape, Table, Tagged, default, optional, required};
+
+pub(crate) static CONNECTOR: Table = Table {
+    name: "Connector",
+    doc: "Everything about one system: how it is reached, what it sends, what can be asked of it. \
+          File `connectors/<name>/connector.yaml`.",
+    rows: &[&[
+        required(
+            "version",
+            Shape::Version,
+            "The version of the definition language: `1`. The first key.",
+        ),
+        required(
+            "connector",
+            Shape::Name,
+            "Its name, the name of its folder.",
+        ),
+        optional(
+            "title",
+            Shape::Text,
+            "Its name for people. Default: `connector`.",
+        ),
+        default(
+            "settings",
+            Shape::Properties,
+            "{}",
+            "What a connection must supply, as JSON Schema properties. One without `default` and not `optional: true` is \
+             required.",
+        ),
+        default(
+            "secrets",
+            Shape::Map(Keys::Identifier, &Shape::Object(&SECRET)),
+            "{}",
+            "Secrets a connection refers to; their values live in the vault only.",
+        ),
+        required("http", Shape::Object(&HTTP), "How the system is reached."),
+        optional(
+            "health",
+            Shape::Object(&HEALTH),
+            "The harmless read that `ping` calls first and that closes an open circuit.",
+        ),
+        default(
+            "ping",
+            Shape::List(&Shape::Object(&HEALTH)),
+            "[]",
+            "What `ping` reads after `health`, to prove that log-on, rights and look-ups work. A circuit never calls these.",
+        ),
+        default(
+            "triggers",
+            Shape::Map(Keys::Identifier, &Shape::Tagged(&TRIGGER)),
+            "{}",
+            "Sources of events.",
+        ),
+        required(
+            "operations",
+            Shape::Map(Keys::Identifier, &Shape::Tagged(&OPERATION)),
+            "What can be asked of the system or told to it.",
+        ),
+        required(
+            "outcomes",
+            Shape::List(&Shape::Object(&OUTCOME)),
+            "What answers mean, after an operation's own rules; the first that holds decides. An answer for which none \
+             holds counts as unknown.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static SECRET: Table = Table {
+    name: "Secret",
+    doc: "A secret that a connection refers to. `{}` says all that is needed.",
+    rows: &[&[
+        optional(
+            "description",
+            Shape::Text,
+            "What it is and where one gets it.",
+        ),
+        default(
+            "optional",
+            Shape::Flag,
+            "false",
+            "Whether a connection may do without it.",
+        ),
+        default(
+            "several",
+            Shape::Flag,
+            "false",
+            "Whether several values may be live at once while it is being changed.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static HEALTH: Table = Table {
+    name: "Health",
+    doc: "A harmless read that shows whether a connection works.",
+    rows: &[&[
+        required(
+            "operation",
+            Shape::Identifier,
+            "A read operation of this connector.",
+        ),
+        default(
+            "with",
+            Shape::Map(Keys::Identifier, &Shape::Template(scopes::SETTINGS)),
+            "{}",
+            "Its input.",
+        ),
+        optional(
+            "show",
+            Shape::Template(scopes::HEALTH),
+            "One line about what was read, for people.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static HTTP: Table = Table {
+    name: "Http",
+    doc: "How the system is reached.",
+    rows: &[&[
+        required(
+            "base_url",
+            Shape::Template(scopes::SETTINGS),
+            "What every request's path is appended to.",
+        ),
+        default(
+            "headers",
+            Shape::Map(Keys::Text, &Shape::Template(scopes::SETTINGS)),
+            "{}",
+            "Header fields of every request.",
+        ),
+        default(
+            "auth",
+            Shape::Tagged(&AUTH),
+            "{ kind: none }",
+            "How requests are authenticated.",
+        ),
+        optional(
+            "rate_limit",
+            Shape::Object(&RATE_LIMIT),
+            "The request budget. None: no limit of our own.",
+        ),
+        default(
+            "concurrency",
+            Shape::CountTemplate(scopes::SETTINGS),
+            "4",
+            "Requests under way at once, per connection.",
+        ),
+        default(
+            "timeout",
+            Shape::DurationTemplate(scopes::SETTINGS),
+            "30s",
+            "How long a request may take, to the end of its answer.",
+        ),
+        default(
+            "answer_bytes_max",
+            Shape::Size,
+            "16MiB",
+            "The longest answer that is read.",
+        ),
+        default(
+            "answer",
+            Shape::Object(&ANSWER),
+            "{}",
+            "How answers are read.",
+        ),
+        default(
+            "circuit",
+            Shape::Object(&CIRCUIT),
+            "{}",
+            "When attempts stop because the system is down.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static CIRCUIT: Table = Table {
+    name: "Circuit",
+    doc: "When attempts stop because the system is down, and when it is asked again. Waiting deliveries do not use up \
+          their attempts.",
+    rows: &[&[
+        default(
+            "failures",
+            Shape::Count { min: 1, max: 1000 },
+            "5",
+            "Troubles in a row that open it.",
+        ),
+        default(
+            "first",
+            Shape::Duration,
+            "5s",
+            "The wait before the first health call.",
+        ),
+        default(
+            "max",
+            Shape::Duration,
+            "5m",
+            "The longest wait between health calls.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static RATE_LIMIT: Table = Table {
+    name: "RateLimit",
+    doc: "A connection's request budget.",
+    rows: &[&[
+        required(
+            "requests",
+            Shape::Count {
+                min: 1,
+                max: 1_000_000,
+            },
+            "Requests allowed in each window.",
+        ),
+        required("per", Shape::Duration, "The window."),
+        optional(
+            "follow",
+            Shape::Object(&RATE_HEADERS),
+            "Header fields of answers that say how much is left.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static RATE_HEADERS: Table = Table {
+    name: "RateHeaders",
+    doc: "Header fields that say how a request budget stands.",
+    rows: &[&[
+        required(
+            "remaining",
+            Shape::Text,
+            "The field that says how many requests are left.",
+        ),
+        required(
+            "reset",
+            Shape::Text,
+            "The field that says when the window ends.",
+        ),
+        default(
+            "reset_format",
+            Shape::Word(&["seconds", "http-date", "epoch"]),
+            "seconds",
+            "How that is written: seconds from now, a date, or seconds since 1970.",
+        ),
+    ]],
+    rules: &[],
+};
+
+pub(crate) static ANSWER: Table = Table {
+    name: "Answer",
+    doc: "How an answer's body is read. What an operation's `answer` does not say is as `http.answer` says.",
+    rows: &[&[
+        default(
+            "body",
+            Shape::Word(&["json", "xml", "text", "json_or_text", "xml_or_text", "none"]),
+            "json",
+            "What it is. `…_or_text` looks at how it starts.",
+        ),
+        default(
+            "encoding",
+            Shape::Word(&["utf-8", "windows-1252", "auto"]),
+            "utf-8",
+            "How its bytes become text. `auto`: UTF-8 if that is valid, else Windows-1252.",
+        ),
+        default(
+            "unquote",
+            Shape::Flag,
+            "false",
+            "Whether a body that is one JSON string is taken as that string's content.",
+        ),
+        default(
+            "xml",
+            Shape::Object(&XML_RULES),
+            "{}",
+            "How XML becomes a document.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static XML_RULES: Table = Table {
+    name: "XmlRules",
+    doc: "How XML becomes a document: an element with children is a map, one with text only a text, attributes are \
+          `@name`, text beside them `#text`, a repeated element a list.",
+    rows: &[&[
+        default(
+            "lowercase_names",
+            Shape::Flag,
+            "false",
+            "Whether element names are made lower-case.",
+        ),
+        default(
+            "lists",
+            Shape::List(&Shape::Text),
+            "[]",
+            "Elements that are lists even where only one stands.",
+        ),
+        default(
+            "trim",
+            Shape::Flag,
+            "false",
+            "Whether text loses its spaces at both ends.",
+        ),
+        default(
+            "unwrap",
+            Shape::List(&Shape::Text),
+            "[]",
+            "Wrapper elements (in any case) whose text is itself the document.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static AUTH: Tagged = Tagged {
+    name: "Auth",
+    doc: "How requests are authenticated.",
+    tag: "kind",
+    tag_doc: "Which way.",
+    variants: &[
+        ("none", &AUTH_NONE),
+        ("bearer", &AUTH_BEARER),
+        ("basic", &AUTH_BASIC),
+        ("api_key", &AUTH_API_KEY),
+        ("session", &AUTH_SESSION),
+        ("oauth_client", &AUTH_OAUTH_CLIENT),
+        ("oauth_refresh", &AUTH_OAUTH_REFRESH),
+        ("jwt", &AUTH_JWT),
+    ],
+};
+
+static AUTH_NONE: Table = Table {
+    name: "AuthNone",
+    doc: "Requests carry no credentials.",
+    rows: &[],
+    rules: &[],
+};
+
+static AUTH_BEARER: Table = Table {
+    name: "AuthBearer",
+    doc: "A fixed token as `Authorization: Bearer`.",
+    rows: &[&[required(
+        "token",
+        Shape::Template(scopes::SECRETS),
+        "The token.",
+    )]],
+    rules: &[],
+};
+
+static AUTH_BASIC: Table = Table {
+    name: "AuthBasic",
+    doc: "User name and password as `Authorization: Basic`.",
+    rows: &[&[
+        required(
+            "username",
+            Shape::Template(scopes::SECRETS),
+            "The user name.",
+        ),
+        required(
+            "password",
+            Shape::Template(scopes::SECRETS),
+            "The password.",
+        ),
+        default(
+            "stop_after_refusal",
+            Shape::Flag,
+            "true",
+            "Whether one refusal stops the connection until a person has looked, because repeating would lock the account.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static AUTH_API_KEY: Table = Table {
+    name: "AuthApiKey",
+    doc: "A key at a fixed place of every request.",
+    rows: &[&[
+        required(
+            "in",
+            Shape::Word(&["header", "query", "cookie"]),
+            "Where it goes.",
+        ),
+        required(
+            "name",
+            Shape::Text,
+            "The name of the header field, query parameter or cookie.",
+        ),
+        required("value", Shape::Template(scopes::SECRETS), "The key."),
+    ]],
+    rules: &[],
+};
+
+static AUTH_SESSION: Table = Table {
+    name: "AuthSession",
+    doc: "Log on, use the token until an answer's outcome is `reauthenticate`, log off. Requests insert the token as \
+          `session`.",
+    rows: &[&[
+        required(
+            "logon",
+            Shape::Identifier,
+            "The operation of kind `session` that yields the token.",
+        ),
+        required(
+            "token",
+            Shape::Expression(scopes::RESULT),
+            "Where the token stands in its result.",
+        ),
+        optional(
+            "logoff",
+            Shape::Identifier,
+            "The operation of kind `session` that ends the session.",
+        ),
+        required(
+            "scope",
+            Shape::Template(scopes::SETTINGS),
+            "What a session belongs to. Connections with the same scope share one session, one request at a time.",
+        ),
+        default(
+            "idle_max",
+            Shape::DurationTemplate(scopes::SETTINGS),
+            "5m",
+            "A session that was not used for so long is ended.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static CLIENT: &[Field] = &[
+    required(
+        "token_url",
+        Shape::Template(scopes::SETTINGS),
+        "The token end point, an absolute URL.",
+    ),
+    required(
+        "client_id",
+        Shape::Template(scopes::SECRETS),
+        "The client id.",
+    ),
+    required(
+        "client_secret",
+        Shape::Template(scopes::SECRETS),
+        "The client secret.",
+    ),
+    optional(
+        "scope",
+        Shape::Template(scopes::SETTINGS),
+        "The scope to ask for.",
+    ),
+    default(
+        "in_body",
+        Shape::Flag,
+        "false",
+        "Whether client id and secret go into the body instead of `Authorization: Basic`.",
+    ),
+    default(
+        "renew_before",
+        Shape::Duration,
+        "1m",
+        "How long before its end a token is renewed.",
+    ),
+];
+
+static AUTH_OAUTH_CLIENT: Table = Table {
+    name: "AuthOauthClient",
+    doc: "OAuth2 client credentials (RFC 6749 section 4.4).",
+    rows: &[CLIENT],
+    rules: &[],
+};
+
+static AUTH_OAUTH_REFRESH: Table = Table {
+    name: "AuthOauthRefresh",
+    doc: "OAuth2 with a rotating refresh token (RFC 6749 section 6). A new refresh token is stored before it is used.",
+    rows: &[
+        CLIENT,
+        &[
+            required(
+                "refresh_token",
+                Shape::Identifier,
+                "The secret that holds the refresh token and takes each new one.",
+            ),
+            optional(
+                "authorize_url",
+                Shape::Template(scopes::SETTINGS),
+                "The authorization end point, for the first step by command.",
+            ),
+        ],
+    ],
+    rules: &[],
+};
+
+static AUTH_JWT: Table = Table {
+    name: "AuthJwt",
+    doc: "A JWT (RFC 7519) that we sign, as `Authorization: Bearer`.",
+    rows: &[&[
+        required(
+            "algorithm",
+            Shape::Word(&["HS256", "RS256"]),
+            "How it is signed.",
+        ),
+        required("key", Shape::Template(scopes::SECRETS), "The key."),
+        default(
+            "claims",
+            Shape::Map(Keys::Text, &Shape::Template(scopes::SECRETS)),
+            "{}",
+            "Claims beside `iat` and `exp`.",
+        ),
+        default("lifetime", Shape::Duration, "5m", "How long each is valid."),
+    ]],
+    rules: &[],
+};

@@ -1,0 +1,73 @@
+//! Which names an expression may read, by where it stands.
+
+use crate::definition::table::Sees;
+
+/// Connection-wide values.
+pub(crate) const SETTINGS: Sees = &["settings"];
+/// Credentials.
+pub(crate) const SECRETS: Sees = &["settings", "secrets"];
+/// What a log-on's answer gave.
+pub(crate) const RESULT: Sees = &["result"];
+/// What a health call read.
+pub(crate) const HEALTH: Sees = &["result", "settings"];
+/// A poll's input.
+pub(crate) const POLL: Sees = &["settings", "cursor"];
+/// A request. `secrets` only in operations of kind `session`.
+pub(crate) const REQUEST: Sees = &[
+    "settings",
+    "input",
+    "reference",
+    "idempotency_key",
+    "documents",
+    "session",
+    "steps",
+    "cursor",
+    "page",
+    "secrets",
+];
+/// The choice of a variant.
+pub(crate) const VARIANT: Sees = &["settings", "input", "reference", "documents"];
+/// An answer.
+pub(crate) const ANSWER: Sees = &["status", "headers", "body", "text", "settings", "input"];
+/// An answer of which the result has been selected.
+pub(crate) const RECEIPT: Sees = &[
+    "result",
+    "status",
+    "headers",
+    "body",
+    "text",
+    "settings",
+    "input",
+    "reference",
+];
+/// A look-up's input.
+pub(crate) const LOOK_UP_INPUT: Sees = &["settings", "input", "reference"];
+/// What a look-up found.
+pub(crate) const LOOK_UP: Sees = &["result", "input", "reference", "settings"];
+/// The input of a read whose result is adopted.
+pub(crate) const ADOPT_INPUT: Sees = &[
+    "status",
+    "headers",
+    "body",
+    "text",
+    "settings",
+    "input",
+    "reference",
+];
+/// A step's input.
+pub(crate) const STEP_INPUT: Sees = &["settings", "input", "reference", "steps"];
+/// What a step gave.
+pub(crate) const STEP: Sees = &["result", "input", "steps", "settings"];
+/// An event.
+pub(crate) const EVENT: Sees = &["event", "params"];
+/// An event and what has been read for it so far.
+pub(crate) const FETCHED: Sees = &["event", "params", "everything required and fetched before"];
+/// All of it, for what is written.
+pub(crate) const FIELDS: Sees = &["event", "params", "everything required and fetched"];
+/// All of it and what the target made.
+pub(crate) const REMEMBER: Sees = &[
+    "event",
+    "params",
+    "everything required and fetched",
+    "receipt",
+];

@@ -1,0 +1,213 @@
+//! Triggers: where a connector's events come from.
+
+use super::scopes;
+use crate::definition::table::{Field, Keys, Shape, Table, Tagged, default, optional, required};
+
+pub(crate) static TRIGGER: Tagged = Tagged {
+    name: "Trigger",
+    doc: "A source of events.",
+    tag: "kind",
+    tag_doc: "`webhook`: the system calls us. `poll`: we ask the system.",
+    variants: &[("webhook", &WEBHOOK), ("poll", &POLL)],
+};
+
+static COMMON: &[Field] = &[
+    optional(
+        "feeds",
+        Shape::Identifier,
+        "The trigger whose stream its events belong to, so that both share one space of event ids. Default: itself.",
+    ),
+    required(
+        "id",
+        Shape::JsonPath,
+        "Where an event's id stands in the event.",
+    ),
+    required("schema", Shape::Schema, "What one event looks like."),
+];
+
+static WEBHOOK: Table = Table {
+    name: "Webhook",
+    doc: "The system calls us. Nothing is parsed before it is known to be genuine, and nothing is acknowledged before it is \
+          stored.",
+    rows: &[
+        &[
+            required(
+                "verify",
+                Shape::Tagged(&VERIFY),
+                "How a call proves who made it.",
+            ),
+            default(
+                "each",
+                Shape::JsonPath,
+                "$",
+                "Where the events stand in the body.",
+            ),
+        ],
+        COMMON,
+        &[
+            default(
+                "body_bytes_max",
+                Shape::Size,
+                "4MiB",
+                "The longest body that is taken.",
+            ),
+            default(
+                "events_max",
+                Shape::Count {
+                    min: 1,
+                    max: 100_000,
+                },
+                "1000",
+                "The most events in one body.",
+            ),
+            default(
+                "accepted",
+                Shape::Count { min: 200, max: 299 },
+                "202",
+                "The status when everything is stored.",
+            ),
+            default(
+                "refused",
+                Shape::Count { min: 400, max: 499 },
+                "401",
+                "The status when a call is not genuine.",
+            ),
+            default(
+                "content_types",
+                Shape::List(&Shape::Text),
+                "[application/json]",
+                "The media types that are taken.",
+            ),
+        ],
+    ],
+    rules: &[],
+};
+
+static VERIFY: Tagged = Tagged {
+    name: "Verify",
+    doc: "How a webhook proves who sent it. There is no way to take one unproven.",
+    tag: "scheme",
+    tag_doc: "Which way.",
+    variants: &[
+        ("hmac-sha256", &VERIFY_HMAC),
+        ("shared-secret", &VERIFY_SHARED),
+        ("basic", &VERIFY_BASIC),
+    ],
+};
+
+static VERIFY_HMAC: Table = Table {
+    name: "VerifyHmacSha256",
+    doc: "A keyed hash over the raw body.",
+    rows: &[&[
+        required("header", Shape::Text, "The header field that carries it."),
+        default(
+            "encoding",
+            Shape::Word(&["hex", "base64"]),
+            "hex",
+            "How it is written there.",
+        ),
+        optional(
+            "prefix",
+            Shape::Text,
+            "What stands before it, e.g. `sha256=`.",
+        ),
+        required(
+            "secret",
+            Shape::Identifier,
+            "The secret it is keyed with; every live value is tried.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static VERIFY_SHARED: Table = Table {
+    name: "VerifySharedSecret",
+    doc: "A shared secret in a header field.",
+    rows: &[&[
+        required("header", Shape::Text, "The header field that carries it."),
+        required(
+            "secret",
+            Shape::Identifier,
+            "The secret; every live value is tried.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static VERIFY_BASIC: Table = Table {
+    name: "VerifyBasic",
+    doc: "`Authorization: Basic`.",
+    rows: &[&[required(
+        "secret",
+        Shape::Identifier,
+        "The secret that holds `user:password`.",
+    )]],
+    rules: &[],
+};
+
+static POLL: Table = Table {
+    name: "Poll",
+    doc: "We ask the system. The items that come back are the events; the cursor moves in the commit that stores them.",
+    rows: &[
+        &[
+            required(
+                "operation",
+                Shape::Identifier,
+                "A read operation of this connector whose result is a list.",
+            ),
+            default(
+                "with",
+                Shape::Map(Keys::Identifier, &Shape::Template(scopes::POLL)),
+                "{}",
+                "Its input.",
+            ),
+            required(
+                "every",
+                Shape::Duration,
+                "How often. A site may override it.",
+            ),
+            optional(
+                "cursor",
+                Shape::Object(&CURSOR),
+                "How the poll goes on from where it stopped.",
+            ),
+            default(
+                "detect",
+                Shape::Word(&["new", "fingerprint"]),
+                "new",
+                "Which items are events: those whose id is new, or those whose content has changed.",
+            ),
+        ],
+        COMMON,
+    ],
+    rules: &[],
+};
+
+static CURSOR: Table = Table {
+    name: "Cursor",
+    doc: "How a poll goes on from where it stopped: at the greatest value seen, less an overlap.",
+    rows: &[&[
+        required(
+            "value",
+            Shape::JsonPath,
+            "Where the value stands in an item.",
+        ),
+        required(
+            "kind",
+            Shape::Word(&["timestamp", "date"]),
+            "What it is: a UTC timestamp or a date.",
+        ),
+        default(
+            "overlap",
+            Shape::Duration,
+            "0s",
+            "How far each poll reaches back behind the cursor; items that were seen are recognised by their id.",
+        ),
+        required(
+            "initial",
+            Shape::DurationTemplate(scopes::SETTINGS),
+            "How far the first poll reaches back.",
+        ),
+    ]],
+    rules: &[],
+};
