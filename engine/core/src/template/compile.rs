@@ -5,7 +5,7 @@
 //! needs parentheses only around `and`, `or`, `not` and `if`.
 
 use super::engine::environment;
-use super::filters::{self, Kind, Spec};
+use super::filters::{self, Kind, Param, Spec};
 use super::{CompileError, Read};
 use minijinja::Value;
 use minijinja::machinery::{self, ast};
@@ -565,9 +565,7 @@ impl Writer {
         for (param, value) in spec.params.iter().zip(&given) {
             match (value, param.default) {
                 (Some(value), _) => {
-                    if param.literal {
-                        check_literal(spec, param.name, value)?;
-                    }
+                    check_literal(spec, param, value)?;
                     self.write(value, Place::default())?;
                 }
                 (None, Some(default)) => self.text.push_str(default),
@@ -609,9 +607,7 @@ impl Writer {
         for (at, param) in inner.params.iter().enumerate() {
             match (rest.get(at), param.default) {
                 (Some(value), _) => {
-                    if param.literal {
-                        check_literal(inner, param.name, value)?;
-                    }
+                    check_literal(inner, param, value)?;
                     self.write(value, Place::default())?;
                 }
                 (None, Some(default)) => self.text.push_str(default),
@@ -637,11 +633,18 @@ fn find(kind: Kind, name: &str, offset: usize) -> Result<&'static Spec, CompileE
     })
 }
 
-/// Some arguments are read when the definition is: a pattern, a format, a rounding mode.
-fn check_literal(spec: &Spec, param: &str, value: &ast::Expr<'_>) -> Written {
+/// Some arguments are read when the definition is: a format and a rounding mode always, a pattern where it is written out
+/// and does not come from a setting.
+fn check_literal(spec: &Spec, param: &Param, value: &ast::Expr<'_>) -> Written {
     let offset = offset_of(value);
-    let Some(text) = text_literal(value) else {
-        return Err(spec.misuse(offset, &format!("needs its argument `{param}` written out")));
-    };
-    filters::check_literal(param, &text).map_err(|why| CompileError::new(offset, why))
+    match text_literal(value) {
+        Some(text) if param.checked => {
+            filters::check_literal(param.name, &text).map_err(|why| CompileError::new(offset, why))
+        }
+        None if param.literal => {
+            let why = format!("needs its argument `{}` written out", param.name);
+            Err(spec.misuse(offset, &why))
+        }
+        _ => Ok(()),
+    }
 }

@@ -201,6 +201,11 @@ fn texts_and_lists() {
     check(&[
         ("text is matching('(?i)^error.*userid')", "true"),
         ("text is not matching('^ok')", "true"),
+        ("text is matching('(?i)^' ~ 'ERROR')", "true"),
+        (
+            "['49.50-', '-1.00', '2.00+', '3'] | map('sign_first') | sum",
+            "-45.50",
+        ),
         ("'ab' ~ 1 ~ true", "\"ab1true\""),
         ("payment.fee ~ ''", "\"0.30\""),
         ("'7' | pad_left(3, '0')", "\"007\""),
@@ -294,9 +299,9 @@ fn mistakes_are_found_before_anything_runs() {
             None,
         ),
         (
-            "a is matching(b)",
-            "test `matching` needs its argument `pattern` written out",
-            Some("it is written `value is matching(pattern)`"),
+            "a | date(b)",
+            "filter `date` needs its argument `format` written out",
+            Some("it is written `value | date(format)`"),
         ),
         (
             "a | map('uper')",

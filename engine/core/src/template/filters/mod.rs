@@ -51,6 +51,8 @@ pub(super) struct Param {
     pub(super) default: Option<&'static str>,
     /// Whether it must be a literal text, checked when the definition is read.
     pub(super) literal: bool,
+    /// Whether it is checked when the definition is read, where it is written out.
+    pub(super) checked: bool,
     /// Whether it is given by name only.
     pub(super) keyword: bool,
 }
@@ -61,6 +63,7 @@ impl Param {
             name,
             default: None,
             literal: false,
+            checked: false,
             keyword: false,
         }
     }
@@ -70,6 +73,7 @@ impl Param {
             name,
             default: Some(default),
             literal: false,
+            checked: false,
             keyword: false,
         }
     }
@@ -77,6 +81,14 @@ impl Param {
     const fn literal(self) -> Self {
         Self {
             literal: true,
+            checked: true,
+            ..self
+        }
+    }
+
+    const fn checked(self) -> Self {
+        Self {
+            checked: true,
             ..self
         }
     }

@@ -84,7 +84,7 @@ pub(super) const TESTS: &[Spec] = &[
     }),
     Spec::test(
         "matching",
-        &[Param::required("pattern").literal()],
+        &[Param::required("pattern").checked()],
         "whether a text contains a match of a regular expression; `^…$` ties it to the ends",
         |args| {
             let found = texts::pattern(&text(arg(args, 1))?).map_err(Trouble::from)?;

@@ -67,6 +67,19 @@ pub(super) const TABLE: &[Spec] = &[
         |args| bounded(any_ascii::any_ascii(&text(arg(args, 0))?)),
     ),
     Spec::filter(
+        "sign_first",
+        &[],
+        "with a sign that stands behind a number in front of it: `49.50-` becomes `-49.50`",
+        |args| {
+            let whole = text(arg(args, 0))?;
+            Ok(match whole.strip_suffix(['-', '+']) {
+                Some(digits) if whole.ends_with('-') => Value::from(format!("-{digits}")),
+                Some(digits) => Value::from(digits),
+                None => Value::from(whole.into_owned()),
+            })
+        },
+    ),
+    Spec::filter(
         "urlencode",
         &[],
         "percent-encoded (RFC 3986): everything but letters, digits and `-._~`",
@@ -97,7 +110,11 @@ pub(super) const TABLE: &[Spec] = &[
     }),
 ];
 
-/// A compiled pattern. Patterns are literals of definitions, so each is compiled once and kept.
+/// The most patterns that are kept compiled.
+const PATTERNS_MAX: usize = 1_000;
+
+/// A compiled pattern. Patterns stand in definitions and settings, so each is compiled once and kept; what comes from data
+/// may be anything, so there is an end to keeping.
 pub(super) fn pattern(text: &str) -> Result<Regex, String> {
     static KNOWN: OnceLock<RwLock<HashMap<String, Regex>>> = OnceLock::new();
     let known = KNOWN.get_or_init(RwLock::default);
@@ -110,7 +127,9 @@ pub(super) fn pattern(text: &str) -> Result<Regex, String> {
         regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_owned(),
         _ => format!("`{text}` is not a regular expression"),
     })?;
-    if let Ok(mut known) = known.write() {
+    if let Ok(mut known) = known.write()
+        && known.len() < PATTERNS_MAX
+    {
         known.insert(text.to_owned(), pattern.clone());
     }
     Ok(pattern)
