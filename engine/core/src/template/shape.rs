@@ -75,7 +75,9 @@ pub enum Kind {
     List(Vec<Shape>),
     /// Text with expressions in it.
     Text(Vec<Shape>),
-    /// Anything else (arithmetic, calls, slices), with its parts.
+    /// `a + b`, `a - b`
+    Sum(Vec<Shape>),
+    /// Anything else (other arithmetic, calls, slices), with its parts.
     Other(Vec<Shape>),
 }
 
@@ -179,6 +181,7 @@ impl Shape {
             | Kind::Any(parts)
             | Kind::List(parts)
             | Kind::Text(parts)
+            | Kind::Sum(parts)
             | Kind::Other(parts) => parts.iter().collect(),
             Kind::Choice {
                 test,
@@ -483,9 +486,10 @@ fn binary_kind(binary: &ast::BinOp<'_>) -> Kind {
         ast::BinOpKind::Concat => {
             return Kind::Text(vec![shape(&binary.left), shape(&binary.right)]);
         }
-        ast::BinOpKind::Add
-        | ast::BinOpKind::Sub
-        | ast::BinOpKind::Mul
+        ast::BinOpKind::Add | ast::BinOpKind::Sub => {
+            return Kind::Sum(vec![shape(&binary.left), shape(&binary.right)]);
+        }
+        ast::BinOpKind::Mul
         | ast::BinOpKind::Div
         | ast::BinOpKind::FloorDiv
         | ast::BinOpKind::Rem
