@@ -4,6 +4,7 @@
 //! argument. See `ARCHITECTURE.md` for the map and `docs/guide/glossary.md` for the words.
 
 pub mod cases;
+pub mod check;
 pub mod codes;
 pub mod definition;
 pub mod delivery;

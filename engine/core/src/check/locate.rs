@@ -35,7 +35,8 @@ impl Owner<'_> {
         match (self, other) {
             (Self::Connector(a), Owner::Connector(b)) => std::ptr::eq(a, b),
             (Self::Integration(a), Owner::Integration(b)) => std::ptr::eq(a, b),
-            (Self::Connector(_), Owner::Integration(_)) | (Self::Integration(_), Owner::Connector(_)) => false,
+            (Self::Connector(_), Owner::Integration(_))
+            | (Self::Integration(_), Owner::Connector(_)) => false,
         }
     }
 }
@@ -57,7 +58,10 @@ pub(super) struct Locator<'a> {
 
 impl<'a> Locator<'a> {
     pub(super) fn new(sources: &'a SourceSet) -> Self {
-        Self { sources, trees: RefCell::default() }
+        Self {
+            sources,
+            trees: RefCell::default(),
+        }
     }
 
     /// The texts.
@@ -106,7 +110,8 @@ impl<'a> Locator<'a> {
 
     fn with(&self, owner: Owner<'_>, find: impl FnOnce(&Node) -> Span) -> Span {
         let file = owner.file().unwrap_or(FileId(0));
-        self.tree(file).map_or(Span::new(file, 0, 0), |tree| find(&tree))
+        self.tree(file)
+            .map_or(Span::new(file, 0, 0), |tree| find(&tree))
     }
 
     fn tree(&self, file: FileId) -> Option<Rc<Node>> {
@@ -115,7 +120,11 @@ impl<'a> Locator<'a> {
             let mut reported = Findings::new();
             yaml::load(self.sources, file, &mut reported).map(Rc::new)
         };
-        self.trees.borrow_mut().entry(file).or_insert_with(read).clone()
+        self.trees
+            .borrow_mut()
+            .entry(file)
+            .or_insert_with(read)
+            .clone()
     }
 }
 

@@ -1,14 +1,22 @@
 //! The name that somebody probably meant.
 
 /// The candidate nearest to a name that does not exist, if one is near enough to be a slip of the hand.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
     let wanted = plain(name);
     // One slip in three characters: more would be another word.
     let slips_max = (wanted.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&wanted, &plain(candidate)),
+                candidate,
+            )
+        })
         .filter(|(slips, candidate)| *slips <= slips_max && *slips < candidate.chars().count())
         .min_by_key(|(slips, _)| *slips)
         .map(|(_, candidate)| candidate)
@@ -20,7 +28,12 @@ const LISTED_MAX: usize = 12;
 /// Names for a message: `a, b, c`, with the number of those that do not fit.
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let all: Vec<&str> = names.into_iter().collect();
-    let shown = all.iter().take(LISTED_MAX).copied().collect::<Vec<_>>().join(", ");
+    let shown = all
+        .iter()
+        .take(LISTED_MAX)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
     match all.len().saturating_sub(LISTED_MAX) {
         0 => shown,
         more => format!("{shown} and {more} more"),
@@ -30,7 +43,11 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 /// "not one of: …", or what to say where there is nothing to choose from.
 pub(super) fn not_one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names = listed(names);
-    if names.is_empty() { "there is none".to_owned() } else { format!("not one of: {names}") }
+    if names.is_empty() {
+        "there is none".to_owned()
+    } else {
+        format!("not one of: {names}")
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub(super) enum Entry<'a> {
     Group(IndexMap<&'a str, Entry<'a>>),
     /// A list of these.
     List(Box<Entry<'a>>),
+    /// An entry of a matching table that has at least these columns.
+    Columns(Vec<&'a str>),
 }
 
 /// Why a path leads nowhere.
@@ -38,24 +40,75 @@ pub(super) struct Scope<'a> {
 
 /// Names the engine supplies, and why one of them is not there where it is not.
 const WORDS: [(&str, &str); 18] = [
-    ("settings", "`settings` belong to a connection and are read by its connector; an integration has `params`"),
-    ("secrets", "`secrets` may only be used in `http.auth` and in session operations"),
+    (
+        "settings",
+        "`settings` belong to a connection and are read by its connector; an integration has `params`",
+    ),
+    (
+        "secrets",
+        "`secrets` may only be used in `http.auth` and in session operations",
+    ),
     ("event", "there is an event only in integrations"),
-    ("params", "`params` belong to an integration; a connector has `settings`"),
-    ("input", "`input` is what an operation is given; it is read in the operation itself"),
-    ("session", "the connector's auth has no session, or this is no request that carries one"),
-    ("page", "`page` is read in the request of an operation with `paginate`"),
-    ("cursor", "`cursor` is read in a poll's `with`; the operation gets it as input"),
-    ("reference", "only the requests and look-ups of a write have a reference"),
-    ("idempotency_key", "only a write with `repeat: { idempotency_key: … }` has a key"),
-    ("documents", "`documents` are declared by an operation and read in its requests"),
-    ("steps", "`steps` are read in a sequence, each after it was made"),
-    ("result", "there is no result here: nothing has been answered yet, or `body` is what was answered"),
-    ("status", "there is an answer only in outcomes, answers and receipts"),
-    ("headers", "there is an answer only in outcomes, answers and receipts"),
-    ("body", "there is an answer only in outcomes, answers and receipts"),
-    ("text", "there is an answer only in outcomes, answers and receipts"),
-    ("receipt", "there is a receipt only in `remember`, after the write"),
+    (
+        "params",
+        "`params` belong to an integration; a connector has `settings`",
+    ),
+    (
+        "input",
+        "`input` is what an operation is given; it is read in the operation itself",
+    ),
+    (
+        "session",
+        "the connector's auth has no session, or this is no request that carries one",
+    ),
+    (
+        "page",
+        "`page` is read in the request of an operation with `paginate`",
+    ),
+    (
+        "cursor",
+        "`cursor` is read in a poll's `with`; the operation gets it as input",
+    ),
+    (
+        "reference",
+        "only the requests and look-ups of a write have a reference",
+    ),
+    (
+        "idempotency_key",
+        "only a write with `repeat: { idempotency_key: … }` has a key",
+    ),
+    (
+        "documents",
+        "`documents` are declared by an operation and read in its requests",
+    ),
+    (
+        "steps",
+        "`steps` are read in a sequence, each after it was made",
+    ),
+    (
+        "result",
+        "there is no result here: nothing has been answered yet, or `body` is what was answered",
+    ),
+    (
+        "status",
+        "there is an answer only in outcomes, answers and receipts",
+    ),
+    (
+        "headers",
+        "there is an answer only in outcomes, answers and receipts",
+    ),
+    (
+        "body",
+        "there is an answer only in outcomes, answers and receipts",
+    ),
+    (
+        "text",
+        "there is an answer only in outcomes, answers and receipts",
+    ),
+    (
+        "receipt",
+        "there is a receipt only in `remember`, after the write",
+    ),
 ];
 
 static TEXT: LazyLock<Document> = LazyLock::new(|| json!({"type": "string"}));
@@ -103,15 +156,27 @@ impl<'a> Entry<'a> {
             return Ok(self.clone());
         };
         match self {
-            Self::Schema(schema) => {
-                schema.find(path).map(Self::Schema).map_err(|miss| shifted(miss, at))
-            }
+            Self::Schema(schema) => schema
+                .find(path)
+                .map(Self::Schema)
+                .map_err(|miss| shifted(miss, at)),
             Self::Group(members) => match members.get(name) {
                 Some(member) => member.walk(rest, at + 1),
-                None => Err(Miss::Unknown { at, members: members.keys().map(|&name| name.to_owned()).collect() }),
+                None => Err(Miss::Unknown {
+                    at,
+                    members: members.keys().map(|&name| name.to_owned()).collect(),
+                }),
             },
+            Self::Columns(columns) if columns.contains(name) => Self::open().walk(rest, at + 1),
+            Self::Columns(columns) => Err(Miss::Unknown {
+                at,
+                members: columns.iter().map(|&name| name.to_owned()).collect(),
+            }),
             Self::List(each) if *name == EACH => each.walk(rest, at + 1),
-            Self::List(_) => Err(Miss::NoMembers { at, types: Types::only(crate::schema::Type::List) }),
+            Self::List(_) => Err(Miss::NoMembers {
+                at,
+                types: Types::only(crate::schema::Type::List),
+            }),
         }
     }
 
@@ -119,14 +184,17 @@ impl<'a> Entry<'a> {
     pub(super) fn schema(&self) -> Option<&Schema<'a>> {
         match self {
             Self::Schema(schema) => Some(schema),
-            Self::Group(_) | Self::List(_) => None,
+            Self::Group(_) | Self::List(_) | Self::Columns(_) => None,
         }
     }
 }
 
 fn shifted(miss: Miss, by: usize) -> Miss {
     match miss {
-        Miss::Unknown { at, members } => Miss::Unknown { at: at + by, members },
+        Miss::Unknown { at, members } => Miss::Unknown {
+            at: at + by,
+            members,
+        },
         Miss::NoMembers { at, types } => Miss::NoMembers { at: at + by, types },
         Miss::NoList { at, types } => Miss::NoList { at: at + by, types },
     }
@@ -163,6 +231,23 @@ impl<'a> Scope<'a> {
         self
     }
 
+    /// Only these of its names.
+    #[must_use]
+    pub(super) fn keeping(&self, names: &[&str]) -> Self {
+        let kept = self.names.iter().filter(|(name, _)| names.contains(name));
+        Self {
+            names: kept
+                .map(|(name, entry)| (*name, Rc::clone(entry)))
+                .collect(),
+            refused: self.refused.clone(),
+        }
+    }
+
+    /// What is known of a name itself.
+    pub(super) fn entry(&self, name: &str) -> Option<&Entry<'a>> {
+        self.names.get(name).map(AsRef::as_ref)
+    }
+
     /// The names there are.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
         self.names.keys().copied()
@@ -176,7 +261,9 @@ impl<'a> Scope<'a> {
         let root = first.name.as_str();
         if let Some(entry) = self.names.get(root) {
             let rest: Vec<&str> = rest.iter().map(|segment| segment.name.as_str()).collect();
-            return entry.find(&rest).map_err(|miss| Lost::Member(shifted(miss, 1)));
+            return entry
+                .find(&rest)
+                .map_err(|miss| Lost::Member(shifted(miss, 1)));
         }
         if let Some(why) = self.refused.get(root) {
             return Err(Lost::NotHere(why.clone()));
@@ -191,28 +278,50 @@ mod tests {
     use super::*;
 
     fn path(text: &str) -> Vec<Segment> {
-        text.split('.').map(|name| Segment { name: name.to_owned(), at: 0..0 }).collect()
+        text.split('.')
+            .map(|name| Segment {
+                name: name.to_owned(),
+                at: 0..0,
+            })
+            .collect()
     }
 
     #[test]
     fn a_name_is_here_or_elsewhere_or_nowhere() {
-        let scope = Scope::new().with("event", Entry::open()).refusing("payment", "it is fetched later");
+        let scope = Scope::new()
+            .with("event", Entry::open())
+            .refusing("payment", "it is fetched later");
         assert!(scope.find(&path("event.any.thing")).is_ok());
-        assert_eq!(scope.find(&path("payment.id")).unwrap_err(), Lost::NotHere("it is fetched later".into()));
-        assert!(matches!(scope.find(&path("secrets.key")), Err(Lost::NotHere(why)) if why.contains("http.auth")));
+        assert_eq!(
+            scope.find(&path("payment.id")).unwrap_err(),
+            Lost::NotHere("it is fetched later".into())
+        );
+        assert!(
+            matches!(scope.find(&path("secrets.key")), Err(Lost::NotHere(why)) if why.contains("http.auth"))
+        );
         assert_eq!(scope.find(&path("evnt.id")).unwrap_err(), Lost::Unknown);
-        assert!(scope.with("payment", Entry::open()).find(&path("payment.id")).is_ok());
+        assert!(
+            scope
+                .with("payment", Entry::open())
+                .find(&path("payment.id"))
+                .is_ok()
+        );
     }
 
     #[test]
     fn members_of_groups_and_lists_are_counted_from_the_root() {
         let row = json!({"properties": {"id": {"type": "string"}}});
         let scope = Scope::new()
-            .with("steps", Entry::Group([("find", Entry::List(Box::new(Entry::of(&row))))].into()))
+            .with(
+                "steps",
+                Entry::Group([("find", Entry::List(Box::new(Entry::of(&row))))].into()),
+            )
             .with("documents", Entry::group(["query"], &Entry::text()));
         assert!(scope.find(&path("steps.find.[].id")).is_ok());
         let at = |text: &str| match scope.find(&path(text)) {
-            Err(Lost::Member(Miss::Unknown { at, .. } | Miss::NoMembers { at, .. } | Miss::NoList { at, .. })) => at,
+            Err(Lost::Member(
+                Miss::Unknown { at, .. } | Miss::NoMembers { at, .. } | Miss::NoList { at, .. },
+            )) => at,
             other => panic!("{other:?}"),
         };
         assert_eq!(at("steps.fnd"), 1);

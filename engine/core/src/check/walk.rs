@@ -86,7 +86,10 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// The operation, if it exists.
     pub(super) fn target(&self) -> Option<&'a Operation> {
-        self.connector?.operations.get(self.operation).map(AsRef::as_ref)
+        self.connector?
+            .operations
+            .get(self.operation)
+            .map(AsRef::as_ref)
     }
 }
 
@@ -122,18 +125,40 @@ impl<'a> Walk<'a> {
         self.leaves.iter().filter(move |leaf| leaf.owner.is(owner))
     }
 
-    fn template(&mut self, owner: Owner<'a>, key: &'a str, template: &'a Template, scope: &Rc<Scope<'a>>) -> LeafId {
+    fn template(
+        &mut self,
+        owner: Owner<'a>,
+        key: &'a str,
+        template: &'a Template,
+        scope: &Rc<Scope<'a>>,
+    ) -> LeafId {
         let shape = match template.fixed() {
-            Some(value) => Shape { kind: Kind::Value(value.clone()), at: 0..template.source().len() },
+            Some(value) => Shape {
+                kind: Kind::Value(value.clone()),
+                at: 0..template.source().len(),
+            },
             // It compiled, so it parses; if it did not, there would be nothing to say here.
             None => Shape::of_template(template.source()).unwrap_or_else(|_| unknown()),
         };
         self.leaf_of(owner, key, template.source(), template.span(), shape, scope)
     }
 
-    fn expression(&mut self, owner: Owner<'a>, key: &'a str, expression: &'a Expression, scope: &Rc<Scope<'a>>) -> LeafId {
+    fn expression(
+        &mut self,
+        owner: Owner<'a>,
+        key: &'a str,
+        expression: &'a Expression,
+        scope: &Rc<Scope<'a>>,
+    ) -> LeafId {
         let shape = Shape::of_expression(expression.source()).unwrap_or_else(|_| unknown());
-        self.leaf_of(owner, key, expression.source(), expression.span(), shape, scope)
+        self.leaf_of(
+            owner,
+            key,
+            expression.source(),
+            expression.span(),
+            shape,
+            scope,
+        )
     }
 
     fn leaf_of(
@@ -145,7 +170,14 @@ impl<'a> Walk<'a> {
         shape: Shape,
         scope: &Rc<Scope<'a>>,
     ) -> LeafId {
-        self.leaves.push(Leaf { owner, key, source, span, shape, scope: Rc::clone(scope) });
+        self.leaves.push(Leaf {
+            owner,
+            key,
+            source,
+            span,
+            shape,
+            scope: Rc::clone(scope),
+        });
         self.leaves.len() - 1
     }
 
@@ -160,34 +192,62 @@ impl<'a> Walk<'a> {
     {
         templates
             .into_iter()
-            .map(|(name, template)| (name.as_str(), Given::Leaf(self.template(owner, name, template, scope))))
+            .map(|(name, template)| {
+                (
+                    name.as_str(),
+                    Given::Leaf(self.template(owner, name, template, scope)),
+                )
+            })
             .collect()
     }
 
-    fn tree(&mut self, owner: Owner<'a>, key: &'a str, tree: &'a Tree, scope: &Rc<Scope<'a>>) -> Given<'a> {
+    fn tree(
+        &mut self,
+        owner: Owner<'a>,
+        key: &'a str,
+        tree: &'a Tree,
+        scope: &Rc<Scope<'a>>,
+    ) -> Given<'a> {
         match tree {
             Tree::Leaf(template) => Given::Leaf(self.template(owner, key, template, scope)),
             Tree::Map(members) => Given::Map(
-                members.iter().map(|(name, tree)| (name.as_str(), self.tree(owner, name, tree, scope))).collect(),
+                members
+                    .iter()
+                    .map(|(name, tree)| (name.as_str(), self.tree(owner, name, tree, scope)))
+                    .collect(),
             ),
-            Tree::List(items) => Given::List(items.iter().map(|tree| self.tree(owner, key, tree, scope)).collect()),
+            Tree::List(items) => Given::List(
+                items
+                    .iter()
+                    .map(|tree| self.tree(owner, key, tree, scope))
+                    .collect(),
+            ),
             Tree::Each { list, name, each } => {
                 let id = self.expression(owner, "for", list, scope);
                 let element = self.leaf(id).map_or_else(Entry::open, element);
                 let inner = Rc::new(scope.as_ref().clone().with(name.as_str(), element));
                 Given::Each(Box::new(self.tree(owner, key, each, &inner)))
             }
-            Tree::If { condition, then, otherwise } => {
+            Tree::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.expression(owner, "if", condition, scope);
                 let then = self.tree(owner, key, then, scope);
-                let otherwise = otherwise.as_ref().map(|tree| Box::new(self.tree(owner, key, tree, scope)));
+                let otherwise = otherwise
+                    .as_ref()
+                    .map(|tree| Box::new(self.tree(owner, key, tree, scope)));
                 Given::Either(Box::new(then), otherwise)
             }
         }
     }
 }
 
-static EACH: LazyLock<Segment> = LazyLock::new(|| Segment { name: crate::schema::EACH.to_owned(), at: 0..0 });
+static EACH: LazyLock<Segment> = LazyLock::new(|| Segment {
+    name: crate::schema::EACH.to_owned(),
+    at: 0..0,
+});
 
 /// What is known of an element of the list that a leaf is.
 fn element<'a>(list: &Leaf<'a>) -> Entry<'a> {
@@ -199,7 +259,10 @@ fn element<'a>(list: &Leaf<'a>) -> Entry<'a> {
 }
 
 fn unknown() -> Shape {
-    Shape { kind: Kind::Other(Vec::new()), at: 0..0 }
+    Shape {
+        kind: Kind::Other(Vec::new()),
+        at: 0..0,
+    }
 }
 
 /// What is known of an operation's result.
@@ -208,7 +271,11 @@ fn result<'a>(operation: Option<&'a Operation>) -> Entry<'a> {
         return Entry::open();
     };
     let one = Entry::of(&operation.result.schema);
-    if operation.result.list { Entry::List(Box::new(one)) } else { one }
+    if operation.result.list {
+        Entry::List(Box::new(one))
+    } else {
+        one
+    }
 }
 
 /// The names a delivery's receipt may have: what the write makes, finds by its look-up, or adopts.

@@ -1,0 +1,321 @@
+//! Everything that is named exists and is of the right kind: operations, triggers, integrations, secrets.
+
+use super::super::Context;
+use super::super::locate::{Owner, route};
+use super::super::nearest::{nearest, not_one_of};
+use super::super::walk::{Call, Wants};
+use crate::codes;
+use crate::diagnostic::{Code, Diagnostic, Findings};
+use crate::plan::{Auth, Connector, Integration, OperationKind, TriggerKind, Verify};
+use crate::source::Span;
+
+pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
+    for call in &context.walk.calls {
+        operation(context, call, findings);
+    }
+    for connector in context.library.connectors.values() {
+        feeds(context, connector, findings);
+        secrets(context, connector, findings);
+    }
+    for integration in context.library.integrations.values() {
+        trigger(context, integration, findings);
+        requires(context, integration, findings);
+    }
+}
+
+fn operation(context: &Context<'_>, call: &Call<'_>, findings: &mut Findings) {
+    let Some(connector) = call.connector else {
+        return;
+    };
+    let span = || {
+        context
+            .locator
+            .tail(call.owner, &call.route, call.operation)
+    };
+    let declared = Owner::Connector(connector);
+    let Some(target) = call.target() else {
+        if context
+            .locator
+            .exists(declared, &route(["operations", call.operation]))
+        {
+            return;
+        }
+        let fit = connector
+            .operations
+            .values()
+            .filter(|one| fits(&one.kind, call.wants));
+        let names: Vec<&str> = fit.map(|one| one.name.as_str()).collect();
+        let message = format!(
+            "connector `{}` has no operation `{}`",
+            connector.id, call.operation
+        );
+        let finding = unknown(
+            context,
+            codes::UNKNOWN_OPERATION,
+            span(),
+            message,
+            call.operation,
+            &names,
+            |name| Some((declared, route(["operations", name]))),
+        );
+        findings.push(finding);
+        return;
+    };
+    if fits(&target.kind, call.wants) {
+        return;
+    }
+    let message = format!(
+        "{} needs {}, and `{}` is {}",
+        call.what,
+        wanted(call.wants),
+        target.name,
+        kind(&target.kind)
+    );
+    let finding = Diagnostic::error(codes::WRONG_KIND, span(), message).related(
+        context
+            .locator
+            .key(declared, &route(["operations", &target.name])),
+        "declared here",
+    );
+    findings.push(match call.wants {
+        Wants::Read => {
+            finding.note("what is asked may be asked again at any time, so it must change nothing")
+        }
+        Wants::Write => finding
+            .note("only a write says how it may be repeated, and is recorded before it is sent"),
+        Wants::Session | Wants::ReadOrWrite => finding,
+    });
+}
+
+fn fits(kind: &OperationKind, wants: Wants) -> bool {
+    match kind {
+        OperationKind::Read => matches!(wants, Wants::Read | Wants::ReadOrWrite),
+        OperationKind::Write(_) => matches!(wants, Wants::Write | Wants::ReadOrWrite),
+        OperationKind::Session => wants == Wants::Session,
+    }
+}
+
+fn kind(kind: &OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Read => "a read",
+        OperationKind::Write(_) => "a write",
+        OperationKind::Session => "a session call",
+    }
+}
+
+fn wanted(wants: Wants) -> &'static str {
+    match wants {
+        Wants::Read => "a read",
+        Wants::Write => "a write",
+        Wants::Session => "an operation of kind `session`",
+        Wants::ReadOrWrite => "a read or a write",
+    }
+}
+
+fn trigger(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
+    let source = &integration.source;
+    let Some(connector) = integration.connections.get(&source.connection) else {
+        return;
+    };
+    let owner = Owner::Integration(integration);
+    let declared = Owner::Connector(connector);
+    let span = || context.locator.value(owner, &route(["source", "trigger"]));
+    let Some(trigger) = connector.triggers.get(&source.trigger) else {
+        if context
+            .locator
+            .exists(declared, &route(["triggers", &source.trigger]))
+        {
+            return;
+        }
+        let names: Vec<&str> = connector.triggers.keys().map(String::as_str).collect();
+        let message = format!(
+            "connector `{}` has no trigger `{}`",
+            connector.id, source.trigger
+        );
+        findings.push(unknown(
+            context,
+            codes::UNKNOWN_TRIGGER,
+            span(),
+            message,
+            &source.trigger,
+            &names,
+            |name| Some((declared, route(["triggers", name]))),
+        ));
+        return;
+    };
+    if trigger.stream != trigger.name && connector.triggers.contains_key(&trigger.stream) {
+        let message = format!(
+            "`{}` feeds the stream of `{}` and has none of its own",
+            trigger.name, trigger.stream
+        );
+        findings.push(
+            Diagnostic::error(codes::UNKNOWN_TRIGGER, span(), message)
+                .related(
+                    context
+                        .locator
+                        .value(declared, &route(["triggers", &trigger.name, "feeds"])),
+                    "declared here",
+                )
+                .help(format!(
+                    "write `trigger: {}`; its events are the same",
+                    trigger.stream
+                )),
+        );
+    }
+}
+
+fn feeds(context: &Context<'_>, connector: &Connector, findings: &mut Findings) {
+    let owner = Owner::Connector(connector);
+    for trigger in connector
+        .triggers
+        .values()
+        .filter(|one| one.stream != one.name)
+    {
+        let span = || {
+            context
+                .locator
+                .value(owner, &route(["triggers", &trigger.name, "feeds"]))
+        };
+        match connector.triggers.get(&trigger.stream) {
+            Some(fed) if fed.stream == fed.name => {}
+            Some(fed) => {
+                let message = format!("`{}` feeds another stream itself", fed.name);
+                findings.push(
+                    Diagnostic::error(codes::UNKNOWN_TRIGGER, span(), message)
+                        .help(format!("write `feeds: {}`", fed.stream)),
+                );
+            }
+            None if context
+                .locator
+                .exists(owner, &route(["triggers", &trigger.stream])) => {}
+            None => {
+                let names = connector.triggers.keys().map(String::as_str);
+                let names: Vec<&str> = names.filter(|name| *name != trigger.name).collect();
+                let message = format!(
+                    "connector `{}` has no trigger `{}`",
+                    connector.id, trigger.stream
+                );
+                findings.push(unknown(
+                    context,
+                    codes::UNKNOWN_TRIGGER,
+                    span(),
+                    message,
+                    &trigger.stream,
+                    &names,
+                    |name| Some((owner, route(["triggers", name]))),
+                ));
+            }
+        }
+    }
+}
+
+fn requires(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
+    let owner = Owner::Integration(integration);
+    for require in &integration.requires {
+        let span = || {
+            context
+                .locator
+                .value(owner, &route(["requires", &require.name, "integration"]))
+        };
+        let known = &context.library.integrations;
+        if require.integration == integration.id {
+            findings.push(
+                Diagnostic::error(codes::UNKNOWN_INTEGRATION, span(), "an integration cannot wait for itself")
+                    .help("name the integration whose delivery comes first; `order_key` keeps its own deliveries in order"),
+            );
+        } else if !known.contains_key(&require.integration)
+            && !stands_somewhere(context, require.integration.as_str())
+        {
+            let names: Vec<&str> = known
+                .keys()
+                .map(crate::identity::IntegrationId::as_str)
+                .collect();
+            let message = format!("there is no integration `{}`", require.integration);
+            findings.push(unknown(
+                context,
+                codes::UNKNOWN_INTEGRATION,
+                span(),
+                message,
+                require.integration.as_str(),
+                &names,
+                |name| {
+                    let found = known.get(name)?;
+                    Some((Owner::Integration(found), route(["integration"])))
+                },
+            ));
+        }
+    }
+}
+
+/// Whether a file says that it defines an integration that could not be read.
+fn stands_somewhere(context: &Context<'_>, name: &str) -> bool {
+    context.locator.sources().files().iter().any(|(_, file)| {
+        file.text().lines().any(|line| {
+            line.strip_prefix("integration:").is_some_and(|rest| {
+                let rest = rest.split(" #").next().unwrap_or_default();
+                rest.trim().trim_matches(['"', '\'']) == name
+            })
+        })
+    })
+}
+
+fn secrets(context: &Context<'_>, connector: &Connector, findings: &mut Findings) {
+    let owner = Owner::Connector(connector);
+    let mut named = Vec::new();
+    for trigger in connector.triggers.values() {
+        if let TriggerKind::Webhook(webhook) = &trigger.kind {
+            let (Verify::HmacSha256 { secret, .. }
+            | Verify::SharedSecret { secret, .. }
+            | Verify::Basic { secret }) = &webhook.verify;
+            named.push((
+                secret,
+                route(["triggers", &trigger.name, "verify", "secret"]),
+            ));
+        }
+    }
+    if let Auth::OauthRefresh(oauth) = &connector.http.auth {
+        named.push((
+            &oauth.refresh_token,
+            route(["http", "auth", "refresh_token"]),
+        ));
+    }
+    for (name, place) in named {
+        if connector.secrets.contains_key(name)
+            || context.locator.exists(owner, &route(["secrets", name]))
+        {
+            continue;
+        }
+        let names: Vec<&str> = connector.secrets.keys().map(String::as_str).collect();
+        let message = format!("connector `{}` declares no secret `{name}`", connector.id);
+        let span = context.locator.value(owner, &place);
+        findings.push(unknown(
+            context,
+            codes::UNKNOWN_SECRET,
+            span,
+            message,
+            name,
+            &names,
+            |name| Some((owner, route(["secrets", name]))),
+        ));
+    }
+}
+
+/// A finding about a name that is not in a list, with the nearest one and where that stands.
+fn unknown<'n>(
+    context: &Context<'_>,
+    code: Code,
+    span: Span,
+    message: String,
+    name: &str,
+    names: &[&'n str],
+    declared: impl Fn(&'n str) -> Option<(Owner<'n>, Vec<String>)>,
+) -> Diagnostic {
+    let finding = Diagnostic::error(code, span, message).label(not_one_of(names.iter().copied()));
+    let Some(near) = nearest(name, names.iter().copied()) else {
+        return finding;
+    };
+    let place = declared(near).map(|(owner, route)| context.locator.key(owner, &route));
+    finding
+        .related(place, "declared here")
+        .help(format!("did you mean `{near}`?"))
+}
