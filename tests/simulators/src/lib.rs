@@ -1,1 +1,21 @@
-//! .
+//! The external systems as strict, stateful state machines in memory.
+//!
+//! Each system is one `Simulator` with `handle(&mut self, &HttpRequest, now) -> Reply`: no socket, no clock, no thread,
+//! so that a test decides what time it is and in which order things happen. [`serve`] puts any of them behind a real
+//! loopback port for the demo and for the tests that kill the engine, [`webhooks`] delivers the notifications that a
+//! system wants to send, and [`books`] compares what both sides hold, without asking the engine.
+//!
+//! **Invariants.** A simulator refuses what the real system refuses; where the fact sheet calls something unverified, a
+//! switch decides, and tests are expected to pass under each of its positions. Every rule names the section of the fact
+//! sheet it copies: "GC 2.6" is section 2.6 of the GoCardless sheet, "SY 4.1" section 4.1 of the SYSPRO sheet. Money is
+//! integers in minor units or [`rust_decimal::Decimal`]; ids come from a seed, so a run repeats exactly.
+
+pub mod entropy;
+pub mod faults;
+pub mod gocardless;
+pub mod reply;
+pub mod serve;
+pub mod syspro;
+mod wire;
+
+pub use reply::{Reply, Ticket};

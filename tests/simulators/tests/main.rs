@@ -1,0 +1,11 @@
+//! The simulators' own promises: each rule of the fact sheets is kept, and broken on purpose to see that it bites.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod gocardless;
+mod support;
