@@ -61,6 +61,12 @@ pub(crate) static CONNECTOR: Table = Table {
             Shape::Map(Keys::Identifier, &Shape::Tagged(&OPERATION)),
             "What can be asked of the system or told to it.",
         ),
+        default(
+            "answers",
+            Shape::Map(Keys::Identifier, &Shape::Template(scopes::ANSWER)),
+            "{}",
+            "Values made of every answer, in order: `outcomes` and receipts read them by these names, and so do later ones.",
+        ),
         required(
             "outcomes",
             Shape::List(&Shape::Object(&OUTCOME)),

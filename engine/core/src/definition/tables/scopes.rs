@@ -28,7 +28,15 @@ pub(crate) const REQUEST: Sees = &[
 /// The choice of a variant.
 pub(crate) const VARIANT: Sees = &["settings", "input", "reference", "documents"];
 /// An answer.
-pub(crate) const ANSWER: Sees = &["status", "headers", "body", "text", "settings", "input"];
+pub(crate) const ANSWER: Sees = &[
+    "status",
+    "headers",
+    "body",
+    "text",
+    "settings",
+    "input",
+    "the names in `answers`",
+];
 /// An answer of which the result has been selected.
 pub(crate) const RECEIPT: Sees = &[
     "result",
@@ -39,6 +47,7 @@ pub(crate) const RECEIPT: Sees = &[
     "settings",
     "input",
     "reference",
+    "the names in `answers`",
 ];
 /// A look-up's input.
 pub(crate) const LOOK_UP_INPUT: Sees = &["settings", "input", "reference"];
@@ -53,6 +62,7 @@ pub(crate) const ADOPT_INPUT: Sees = &[
     "settings",
     "input",
     "reference",
+    "the names in `answers`",
 ];
 /// A step's input.
 pub(crate) const STEP_INPUT: Sees = &["settings", "input", "reference", "steps"];
