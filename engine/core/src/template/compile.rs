@@ -93,7 +93,7 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, CompileError> {
     Ok(pieces)
 }
 
-fn check_size(source: &str, in_expression: bool) -> Result<(), CompileError> {
+pub(super) fn check_size(source: &str, in_expression: bool) -> Result<(), CompileError> {
     if source.len() > SOURCE_BYTES_MAX {
         let why = format!("it is longer than {SOURCE_BYTES_MAX} bytes");
         return Err(CompileError::new(SOURCE_BYTES_MAX, why));
@@ -131,7 +131,7 @@ fn syntax_error(source: &str, error: &minijinja::Error) -> CompileError {
 
 fn lower(tree: &ast::Expr<'_>) -> Result<Lowered, CompileError> {
     let mut writer = Writer::default();
-    writer.write(tree, Place::default())?;
+    writer.write(tree, &Place::default())?;
     let mut roots: Vec<Arc<str>> = Vec::new();
     for root in writer.reads.iter().filter_map(|read| read.path.first()) {
         if !roots.iter().any(|known| known.as_ref() == root) {
@@ -196,22 +196,22 @@ impl<'t, 's> Chain<'t, 's> {
                 links: Vec::new(),
             }),
             ast::Expr::GetAttr(get) => {
-                Self::of(&get.expr)?.followed_by(Link::Member(get.name.to_owned()))
+                Some(Self::of(&get.expr)?.followed_by(Link::Member(get.name.to_owned())))
             }
             ast::Expr::GetItem(get) => {
                 let link = match text_literal(&get.subscript_expr) {
                     Some(name) => Link::Member(name),
                     None => Link::Computed(&get.subscript_expr),
                 };
-                Self::of(&get.expr)?.followed_by(link)
+                Some(Self::of(&get.expr)?.followed_by(link))
             }
             _ => None,
         }
     }
 
-    fn followed_by(mut self, link: Link<'t, 's>) -> Option<Self> {
+    fn followed_by(mut self, link: Link<'t, 's>) -> Self {
         self.links.push(link);
-        Some(self)
+        self
     }
 
     fn read(&self, place: &Place) -> Read {
@@ -247,9 +247,9 @@ struct Writer {
 type Written = Result<(), CompileError>;
 
 impl Writer {
-    fn write(&mut self, tree: &ast::Expr<'_>, place: Place) -> Written {
+    fn write(&mut self, tree: &ast::Expr<'_>, place: &Place) -> Written {
         if let Some(chain) = Chain::of(tree) {
-            return self.chain(&chain, &place);
+            return self.chain(&chain, place);
         }
         match tree {
             ast::Expr::Const(literal) => self.literal(&literal.value, offset_of(tree)),
@@ -257,17 +257,19 @@ impl Writer {
             ast::Expr::UnaryOp(op) => match op.op {
                 ast::UnaryOpKind::Not => {
                     self.text.push_str("(not ");
-                    self.write(&op.expr, Place::default())?;
-                    self.close()
+                    self.write(&op.expr, &Place::default())?;
+                    self.close();
+                    Ok(())
                 }
                 ast::UnaryOpKind::Neg => self.call(&op.expr, "op_neg", &[]),
             },
             ast::Expr::IfExpr(choice) => self.choice(choice, offset_of(tree)),
-            ast::Expr::Filter(filter) => self.filter(filter, offset_of(tree), &place),
+            ast::Expr::Filter(filter) => self.filter(filter, offset_of(tree), place),
             ast::Expr::Test(test) => self.test(test, offset_of(tree)),
             ast::Expr::GetAttr(get) => {
                 self.base(&get.expr)?;
-                self.member(get.name)
+                self.member(get.name);
+                Ok(())
             }
             ast::Expr::GetItem(get) => {
                 self.base(&get.expr)?;
@@ -291,9 +293,8 @@ impl Writer {
         }
     }
 
-    fn close(&mut self) -> Written {
+    fn close(&mut self) {
         self.text.push(')');
-        Ok(())
     }
 
     fn chain(&mut self, chain: &Chain<'_, '_>, place: &Place) -> Written {
@@ -305,31 +306,31 @@ impl Writer {
             for link in &chain.links {
                 match link {
                     Link::Member(name) => self.string(name),
-                    Link::Computed(index) => self.write(index, Place::default())?,
+                    Link::Computed(index) => self.write(index, &Place::default())?,
                 }
                 self.text.push(',');
             }
-            return self.close();
+            self.close();
+            return Ok(());
         }
         for link in &chain.links {
             match link {
-                Link::Member(name) => self.member(name)?,
+                Link::Member(name) => self.member(name),
                 Link::Computed(index) => self.subscript(index)?,
             }
         }
         Ok(())
     }
 
-    fn member(&mut self, name: &str) -> Written {
+    fn member(&mut self, name: &str) {
         self.text.push('[');
         self.string(name);
         self.text.push(']');
-        Ok(())
     }
 
     fn subscript(&mut self, index: &ast::Expr<'_>) -> Written {
         self.text.push('[');
-        self.write(index, Place::default())?;
+        self.write(index, &Place::default())?;
         self.text.push(']');
         Ok(())
     }
@@ -337,8 +338,9 @@ impl Writer {
     /// What members are taken of: anything but a plain name needs parentheses.
     fn base(&mut self, tree: &ast::Expr<'_>) -> Written {
         self.text.push('(');
-        self.write(tree, Place::default())?;
-        self.close()
+        self.write(tree, &Place::default())?;
+        self.close();
+        Ok(())
     }
 
     fn string(&mut self, text: &str) {
@@ -419,12 +421,13 @@ impl Writer {
             left = &inner.left;
         }
         self.text.push('(');
-        self.write(left, Place::default())?;
+        self.write(left, &Place::default())?;
         for operand in operands.into_iter().rev() {
             self.text.push_str(if is_and { " and " } else { " or " });
-            self.write(operand, Place::default())?;
+            self.write(operand, &Place::default())?;
         }
-        self.close()
+        self.close();
+        Ok(())
     }
 
     fn choice(&mut self, choice: &ast::IfExpr<'_>, offset: usize) -> Written {
@@ -436,25 +439,27 @@ impl Writer {
             .help("say what it is then: `… else none` leaves it out"));
         };
         self.text.push('(');
-        self.write(&choice.true_expr, Place::default())?;
+        self.write(&choice.true_expr, &Place::default())?;
         self.text.push_str(" if ");
-        self.write(&choice.test_expr, Place::default())?;
+        self.write(&choice.test_expr, &Place::default())?;
         self.text.push_str(" else ");
-        self.write(otherwise, Place::default())?;
-        self.close()
+        self.write(otherwise, &Place::default())?;
+        self.close();
+        Ok(())
     }
 
     /// `operand|name(args)`
     fn call(&mut self, operand: &ast::Expr<'_>, name: &str, args: &[&ast::Expr<'_>]) -> Written {
-        self.write(operand, Place::default())?;
+        self.write(operand, &Place::default())?;
         self.text.push('|');
         self.text.push_str(name);
         self.text.push('(');
         for arg in args {
-            self.write(arg, Place::default())?;
+            self.write(arg, &Place::default())?;
             self.text.push(',');
         }
-        self.close()
+        self.close();
+        Ok(())
     }
 
     fn slice(&mut self, slice: &ast::Slice<'_>) -> Written {
@@ -468,7 +473,7 @@ impl Writer {
                 self.text.push(':');
             }
             if let Some(bound) = bound {
-                self.write(bound, Place::default())?;
+                self.write(bound, &Place::default())?;
             }
         }
         self.text.push(']');
@@ -478,7 +483,7 @@ impl Writer {
     fn list(&mut self, items: &[ast::Expr<'_>]) -> Written {
         self.text.push('[');
         for item in items {
-            self.write(item, Place::default())?;
+            self.write(item, &Place::default())?;
             self.text.push(',');
         }
         self.text.push(']');
@@ -488,9 +493,9 @@ impl Writer {
     fn map(&mut self, map: &ast::Map<'_>) -> Written {
         self.text.push('{');
         for (key, value) in map.keys.iter().zip(&map.values) {
-            self.write(key, Place::default())?;
+            self.write(key, &Place::default())?;
             self.text.push(':');
-            self.write(value, Place::default())?;
+            self.write(value, &Place::default())?;
             self.text.push(',');
         }
         self.text.push('}');
@@ -507,21 +512,41 @@ impl Writer {
         };
         let mut filters = vec![filter.name.to_owned()];
         filters.extend(place.filters.iter().cloned());
+        let start = self.text.len();
         self.write(
             operand,
-            Place {
+            &Place {
                 filters,
                 guarded: spec.takes_missing,
             },
         )?;
+        if spec.name == "default" && Chain::of(operand).is_some() {
+            return self.otherwise(start, spec, &filter.args, offset);
+        }
         self.arguments(spec, &filter.args, offset)
+    }
+
+    /// `name | default(other)`: what stands in may itself fail, so it is evaluated only if it is needed.
+    fn otherwise(
+        &mut self,
+        start: usize,
+        spec: &Spec,
+        args: &[ast::CallArg<'_>],
+        offset: usize,
+    ) -> Written {
+        let name = self.text.split_off(start);
+        // Writing into a `String` cannot fail.
+        write!(self.text, "({name} if {name}|op_present() else none").unwrap_or_default();
+        self.arguments(spec, args, offset)?;
+        self.close();
+        Ok(())
     }
 
     fn test(&mut self, test: &ast::Test<'_>, offset: usize) -> Written {
         let spec = find(Kind::Test, test.name, offset)?;
         self.write(
             &test.expr,
-            Place {
+            &Place {
                 guarded: spec.takes_missing,
                 ..Place::default()
             },
@@ -566,7 +591,7 @@ impl Writer {
             match (value, param.default) {
                 (Some(value), _) => {
                     check_literal(spec, param, value)?;
-                    self.write(value, Place::default())?;
+                    self.write(value, &Place::default())?;
                 }
                 (None, Some(default)) => self.text.push_str(default),
                 (None, None) => {
@@ -583,7 +608,8 @@ impl Writer {
             .position(|param| ["filter", "test"].contains(&param.name));
         let applied = applied.and_then(|at| given.get(at).copied().flatten());
         self.passed_on(spec, applied, &rest, offset)?;
-        self.close()
+        self.close();
+        Ok(())
     }
 
     /// The arguments of the filter or test that `map`, `select` and their like apply to each item.
@@ -608,7 +634,7 @@ impl Writer {
             match (rest.get(at), param.default) {
                 (Some(value), _) => {
                     check_literal(inner, param, value)?;
-                    self.write(value, Place::default())?;
+                    self.write(value, &Place::default())?;
                 }
                 (None, Some(default)) => self.text.push_str(default),
                 (None, None) => {
@@ -633,18 +659,17 @@ fn find(kind: Kind, name: &str, offset: usize) -> Result<&'static Spec, CompileE
     })
 }
 
-/// Some arguments are read when the definition is: a format and a rounding mode always, a pattern where it is written out
-/// and does not come from a setting.
+/// What can be checked of an argument before anything runs: a pattern, a format, a rounding mode.
 fn check_literal(spec: &Spec, param: &Param, value: &ast::Expr<'_>) -> Written {
     let offset = offset_of(value);
     match text_literal(value) {
-        Some(text) if param.checked => {
+        Some(text) => {
             filters::check_literal(param.name, &text).map_err(|why| CompileError::new(offset, why))
         }
-        None if param.literal => {
-            let why = format!("needs its argument `{}` written out", param.name);
-            Err(spec.misuse(offset, &why))
-        }
-        _ => Ok(()),
+        None if param.literal => Err(spec.misuse(
+            offset,
+            &format!("needs its argument `{}` written out", param.name),
+        )),
+        None => Ok(()),
     }
 }

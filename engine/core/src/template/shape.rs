@@ -111,6 +111,7 @@ impl Shape {
     /// # Errors
     /// If it does not parse.
     pub fn of_expression(source: &str) -> Result<Self, CompileError> {
+        super::compile::check_size(source, true)?;
         parse_expr(source)
             .map(|expr| shape(&expr))
             .map_err(|error| failure(&error))
@@ -122,6 +123,7 @@ impl Shape {
     /// # Errors
     /// If it does not parse.
     pub fn of_template(source: &str) -> Result<Self, CompileError> {
+        super::compile::check_size(source, false)?;
         let stmt = parse(source, "<template>", SyntaxConfig::default())
             .map_err(|error| failure(&error))?;
         let mut parts = Vec::new();

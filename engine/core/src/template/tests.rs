@@ -190,6 +190,13 @@ fn defaults_look_along_the_whole_chain() {
         ("payment.x.y is defined", "false"),
         ("payment.links.mandate is defined", "true"),
         ("payment.x.y is undefined", "true"),
+        ("payment.id | default(nobody.at | upper)", "\"PM1\""),
+        ("payment.x | default(payment.id | lower)", "\"pm1\""),
+        (
+            "payment.x | default(nobody.at | upper)",
+            "there is no `nobody` here",
+        ),
+        ("payment.x | default(payment.y | default(3)) + 1", "4"),
         ("payment.note is none", "true"),
         ("payment.id is not none", "true"),
         ("empty | first | default('none there')", "\"none there\""),
@@ -205,6 +212,15 @@ fn texts_and_lists() {
         (
             "['49.50-', '-1.00', '2.00+', '3'] | map('sign_first') | sum",
             "-45.50",
+        ),
+        ("text is matching('(?i)' ~ 'userid')", "true"),
+        (
+            "text is matching('(' ~ text)",
+            "the pattern is not a regular expression",
+        ),
+        (
+            "['12.50-', '12.50', '-3', '7 -'] | map('sign_first') | join(' ')",
+            "\"-12.50 12.50 -3 -7\"",
         ),
         ("'ab' ~ 1 ~ true", "\"ab1true\""),
         ("payment.fee ~ ''", "\"0.30\""),
@@ -295,7 +311,7 @@ fn mistakes_are_found_before_anything_runs() {
         ),
         (
             "a is matching('(')",
-            "`(` is not a regular expression",
+            "the pattern is not a regular expression",
             None,
         ),
         (
@@ -310,7 +326,7 @@ fn mistakes_are_found_before_anything_runs() {
         ),
         (
             "a | select('matching', '(')",
-            "`(` is not a regular expression",
+            "the pattern is not a regular expression",
             None,
         ),
         (

@@ -49,10 +49,8 @@ pub(super) struct Param {
     pub(super) name: &'static str,
     /// Its default, as an expression; without one it is required.
     pub(super) default: Option<&'static str>,
-    /// Whether it must be a literal text, checked when the definition is read.
+    /// Whether it must be a literal text. Every literal is checked when the definition is read.
     pub(super) literal: bool,
-    /// Whether it is checked when the definition is read, where it is written out.
-    pub(super) checked: bool,
     /// Whether it is given by name only.
     pub(super) keyword: bool,
 }
@@ -63,7 +61,6 @@ impl Param {
             name,
             default: None,
             literal: false,
-            checked: false,
             keyword: false,
         }
     }
@@ -73,7 +70,6 @@ impl Param {
             name,
             default: Some(default),
             literal: false,
-            checked: false,
             keyword: false,
         }
     }
@@ -81,14 +77,6 @@ impl Param {
     const fn literal(self) -> Self {
         Self {
             literal: true,
-            checked: true,
-            ..self
-        }
-    }
-
-    const fn checked(self) -> Self {
-        Self {
-            checked: true,
             ..self
         }
     }
@@ -303,7 +291,7 @@ pub(super) fn nearest(kind: Kind, name: &str) -> Option<&'static str> {
         .map(|(_, near)| near)
 }
 
-/// Checks an argument that is read when the definition is.
+/// Checks an argument that is read when the definition is, if it stands there.
 pub(super) fn check_literal(param: &str, text: &str) -> Result<(), String> {
     match param {
         "pattern" => texts::pattern(text).map(|_| ()),

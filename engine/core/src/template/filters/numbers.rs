@@ -28,6 +28,12 @@ pub(super) const TABLE: &[Spec] = &[
         decimal,
     ),
     Spec::filter(
+        "sign_first",
+        &[],
+        "a number with its sign behind it (`12.50-`) as a text with its sign before it",
+        sign_first,
+    ),
+    Spec::filter(
         "int",
         &[],
         "a whole number, or a text that is strictly one, as integer",
@@ -118,6 +124,16 @@ fn to_minor(args: &[Value]) -> Result<Value, Trouble> {
 
 fn decimal(args: &[Value]) -> Result<Value, Trouble> {
     Ok(from_number(Number::from(number(arg(args, 0))?.decimal()?)))
+}
+
+fn sign_first(args: &[Value]) -> Result<Value, Trouble> {
+    let written = text(arg(args, 0))?;
+    let written = written.trim();
+    let turned = match written.strip_suffix('-') {
+        Some(unsigned) if !unsigned.starts_with('-') => format!("-{}", unsigned.trim_end()),
+        _ => written.strip_suffix('+').unwrap_or(written).to_owned(),
+    };
+    Ok(Value::from(turned))
 }
 
 fn int(args: &[Value]) -> Result<Value, Trouble> {

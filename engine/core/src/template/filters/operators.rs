@@ -33,6 +33,12 @@ pub(super) const TABLE: &[Spec] = &[
         super::bounded(format!("{}{}", text(arg(args, 0))?, text(arg(args, 1))?))
     }),
     Spec::operator("reach", reach).takes_missing(),
+    Spec::operator("present", |args| {
+        Ok(Value::from(
+            !arg(args, 0).is_undefined() && !arg(args, 0).is_none(),
+        ))
+    })
+    .takes_missing(),
 ];
 
 const OTHER: &[Param] = &[Param::required("other")];
@@ -84,7 +90,7 @@ pub(super) const TESTS: &[Spec] = &[
     }),
     Spec::test(
         "matching",
-        &[Param::required("pattern").checked()],
+        &[Param::required("pattern")],
         "whether a text contains a match of a regular expression; `^…$` ties it to the ends",
         |args| {
             let found = texts::pattern(&text(arg(args, 1))?).map_err(Trouble::from)?;

@@ -67,19 +67,6 @@ pub(super) const TABLE: &[Spec] = &[
         |args| bounded(any_ascii::any_ascii(&text(arg(args, 0))?)),
     ),
     Spec::filter(
-        "sign_first",
-        &[],
-        "with a sign that stands behind a number in front of it: `49.50-` becomes `-49.50`",
-        |args| {
-            let whole = text(arg(args, 0))?;
-            Ok(match whole.strip_suffix(['-', '+']) {
-                Some(digits) if whole.ends_with('-') => Value::from(format!("-{digits}")),
-                Some(digits) => Value::from(digits),
-                None => Value::from(whole.into_owned()),
-            })
-        },
-    ),
-    Spec::filter(
         "urlencode",
         &[],
         "percent-encoded (RFC 3986): everything but letters, digits and `-._~`",
@@ -110,11 +97,11 @@ pub(super) const TABLE: &[Spec] = &[
     }),
 ];
 
-/// The most patterns that are kept compiled.
-const PATTERNS_MAX: usize = 1_000;
+/// Patterns that are kept compiled. They stand in definitions and settings, so there are few; if one is made of data
+/// instead, this bounds what it costs.
+const PATTERNS_MAX: usize = 1000;
 
-/// A compiled pattern. Patterns stand in definitions and settings, so each is compiled once and kept; what comes from data
-/// may be anything, so there is an end to keeping.
+/// A compiled pattern, compiled once and kept.
 pub(super) fn pattern(text: &str) -> Result<Regex, String> {
     static KNOWN: OnceLock<RwLock<HashMap<String, Regex>>> = OnceLock::new();
     let known = KNOWN.get_or_init(RwLock::default);
@@ -125,7 +112,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, String> {
     }
     let pattern = Regex::new(text).map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_owned(),
-        _ => format!("`{text}` is not a regular expression"),
+        _ => "the pattern is not a regular expression".to_owned(),
     })?;
     if let Ok(mut known) = known.write()
         && known.len() < PATTERNS_MAX
