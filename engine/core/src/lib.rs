@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod diagnostic;
 pub mod http;
 pub mod identity;
+pub mod input;
 pub mod mapping;
 pub mod money;
 pub mod plan;

@@ -6,6 +6,7 @@
 use crate::delivery::{Class, RepeatSafety, RetryPolicy};
 use crate::http::Method;
 use crate::identity::{ConnectionId, ConnectorId, CrosswalkId, InstanceId, IntegrationId};
+use crate::input::InputSchema;
 use crate::template::{Expression, Path, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Document;
@@ -477,13 +478,11 @@ pub struct Operation {
     pub name: String,
     /// What it does.
     pub kind: OperationKind,
-    /// Whether it is called without credentials (`auth: none`), e.g. a version query that needs no session.
+    /// Whether it is called without credentials (`auth: none`), e.g. a version query that needs no session. Session
+    /// operations never carry any beside the secrets that their templates name.
     pub anonymous: bool,
     /// JSON Schema (an object schema) of its input.
-    pub input: Document,
-    /// Whether its requests carry the connection's credentials. Always false for session operations, and for others that
-    /// say `auth: none`.
-    pub authenticated: bool,
+    pub input: InputSchema,
     /// Named values made first, in order; later ones, `when` of variants and requests see them as `documents.<name>`.
     /// Each is made at most once per call, when something first reads it.
     pub documents: Vec<(String, Content)>,

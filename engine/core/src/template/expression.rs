@@ -298,11 +298,8 @@ impl Lowered {
     /// Says what is missing by looking for the first thing read that is not there.
     fn in_words(&self, failure: Failure, scope: &Scope<'_>) -> String {
         if matches!(failure, Failure::Missing) {
-            let unguarded = self.reads.iter().filter(|read| !read.guarded);
-            if let Some(why) = unguarded
-                .filter_map(|read| walk(scope, &read.path).err())
-                .next()
-            {
+            let mut unguarded = self.reads.iter().filter(|read| !read.guarded);
+            if let Some(why) = unguarded.find_map(|read| walk(scope, &read.path).err()) {
                 return why;
             }
         }

@@ -513,8 +513,16 @@ fn work_is_bounded() {
         ("a | default(", ")"),
     ] {
         for n in [100, 10_000] {
-            let _ = Expression::compile(&format!("{}a{}", open.repeat(n), close.repeat(n)));
-            let _ = Template::compile(&format!("{{{{ {}a{} }}}}", open.repeat(n), close.repeat(n)));
+            drop(Expression::compile(&format!(
+                "{}a{}",
+                open.repeat(n),
+                close.repeat(n)
+            )));
+            drop(Template::compile(&format!(
+                "{{{{ {}a{} }}}}",
+                open.repeat(n),
+                close.repeat(n)
+            )));
         }
     }
     let pad = Expression::compile("'a' | pad_left(1000000)").unwrap();
@@ -580,12 +588,12 @@ proptest! {
         let document = sample();
         let scope = scope_of(&document);
         if let Ok(expression) = Expression::compile(&source) {
-            let _ = expression.value(&scope);
+            drop(expression.value(&scope));
         }
         if let Ok(template) = Template::compile(&source) {
-            let _ = template.value(&scope);
+            drop(template.value(&scope));
         }
-        let _ = Path::compile(&source);
+        drop(Path::compile(&source));
     }
 
     #[test]
@@ -595,7 +603,7 @@ proptest! {
         let source = parts.join(" ");
         let document = sample();
         if let Ok(expression) = Expression::compile(&source) {
-            let _ = expression.value(&scope_of(&document));
+            drop(expression.value(&scope_of(&document)));
         }
     }
 
