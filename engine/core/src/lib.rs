@@ -13,6 +13,7 @@ pub mod http;
 pub mod identity;
 pub mod input;
 pub mod mapping;
+pub mod masking;
 pub mod money;
 pub mod plan;
 pub mod protocol;

@@ -3,15 +3,21 @@
 //! It takes the same path as a real delivery (route, prepare, encode), with the same code; only what a system or a matching
 //! table would answer is handed in. Credentials are masks, so that no secret can be needed or shown.
 
+mod origin;
+
+pub use origin::{Origin, origins};
+
 use crate::delivery::{Awaited, Class, Outcome, Trouble};
 use crate::http::{HttpRequest, HttpResponse};
 use crate::identity::{ConnectionId, CrosswalkId, DedupKey, DeliveryId, OrderKey, Reference};
 use crate::mapping::{self, Next, Preparation, Prepared, RequiredKey, Route, Supply};
+use crate::masking::masked;
 use crate::plan::{Connection, Instance, Operation, Repeat};
 use crate::protocol::{self, Call, EncodeError, Masked, ReadResult};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::Value as Document;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One event and the instance that shall take it.
@@ -25,6 +31,8 @@ pub struct Rehearsal<'a> {
     pub event: &'a Document,
     /// What answers that name a time are measured from.
     pub now: Timestamp,
+    /// Whether requests are written with masks in place of values that schemas declare as personal.
+    pub mask_personal: bool,
 }
 
 /// Something the preparation wants to know before it can go on.
@@ -230,8 +238,8 @@ impl Rehearsal<'_> {
     fn read(&self, count: usize, id: &ConnectionId, operation: &str, input: Document) -> Need {
         let request = match self.operation(id, operation) {
             Some((connection, found)) => {
-                let call = call(connection, found, &input, None, None);
-                protocol::encode(&call, &Masked)
+                let shown = self.shown(found, &input);
+                protocol::encode(&call(connection, found, &shown, None, None), &Masked)
             }
             None => Err(EncodeError::NoVariant {
                 operation: operation.to_owned(),
@@ -281,6 +289,15 @@ impl Rehearsal<'_> {
         let connection = self.connections.get(id)?;
         let operation = connection.connector.operations.get(name)?;
         Some((connection, operation))
+    }
+
+    /// An operation's input as requests may show it.
+    fn shown<'d>(&self, operation: &Operation, input: &'d Document) -> Cow<'d, Document> {
+        if self.mask_personal {
+            Cow::Owned(masked(input, &operation.input))
+        } else {
+            Cow::Borrowed(input)
+        }
     }
 
     fn supply(&self, need: &Need, given: Given) -> Supply {
@@ -350,7 +367,14 @@ impl Rehearsal<'_> {
             reference,
             idempotency_key.as_deref(),
         );
-        let request = match protocol::encode(&call, &Masked) {
+        let shown = self.shown(operation, &prepared.input);
+        let request = match protocol::encode(
+            &Call {
+                input: &shown,
+                ..call.clone()
+            },
+            &Masked,
+        ) {
             Ok(request) => request,
             Err(error) => return End::Unwritable(error),
         };

@@ -107,6 +107,7 @@ pub fn rehearse(integration: &Arc<Integration>, case: &Case) -> Rehearsed {
         connections: &connections,
         event: &case.event,
         now: CASE_TIME,
+        mask_personal: false,
     };
     rehearsal.run(&mut |need| given(case, need), case.answer.as_ref())
 }
