@@ -11,8 +11,11 @@ mod failure;
 mod files;
 mod findings;
 mod pages;
+mod rehearsed;
+mod secrets;
 mod table;
 mod terminal;
+mod vault;
 mod views;
 
 use clap::Parser;

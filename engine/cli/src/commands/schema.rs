@@ -5,12 +5,16 @@ use crate::failure::{Exit, usage};
 use crate::findings::FindingsOutput;
 use crate::terminal::Terminal;
 use clap::Subcommand;
+use ml_connector_core::definition::json_schema::schema_text;
+use ml_connector_core::definition::tables::DefinitionKind;
 use schemars::{Schema, schema_for};
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ml-connector schema output validate\n  \
-                        ml-connector schema output           # lists the names")]
+#[command(after_help = "Examples:\n  \
+    ml-connector schema integration > schemas/dsl/integration.json\n  \
+    ml-connector schema output validate\n  \
+    ml-connector schema output                # lists the names")]
 pub(crate) struct Args {
     #[command(subcommand)]
     which: Which,
@@ -18,6 +22,14 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Which {
+    /// A connector definition.
+    Connector,
+    /// An integration definition.
+    Integration,
+    /// A case.
+    Case,
+    /// A site file.
+    Site,
     /// The document a command prints with `--format json`.
     Output {
         /// Which; without it, the names.
@@ -33,6 +45,10 @@ const OUTPUTS: &[(&str, fn() -> Schema)] = &[
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     match &args.which {
+        Which::Connector => terminal.raw(schema_text(DefinitionKind::Connector))?,
+        Which::Integration => terminal.raw(schema_text(DefinitionKind::Integration))?,
+        Which::Case => terminal.raw(schema_text(DefinitionKind::Case))?,
+        Which::Site => terminal.raw(schema_text(DefinitionKind::Site))?,
         Which::Output { name: Some(name) } => {
             let (_, schema) = OUTPUTS
                 .iter()
