@@ -219,6 +219,28 @@ impl<'a> Schema<'a> {
         (!all.is_empty()).then_some(all)
     }
 
+    /// The values that are known by name where others are possible too: `anyOf: [{ enum: [a, b] }, { type: string }]`.
+    pub fn known_values(&self) -> Vec<&'a Document> {
+        let listed = self.alternatives.iter().filter_map(types::listed);
+        listed.flatten().filter(|value| !value.is_null()).collect()
+    }
+
+    /// Why a value does not fit, in words; `None` if it does, or if nothing is known.
+    pub fn refuses(&self, value: &Document) -> Option<String> {
+        // Each alternative is a list of schema objects that must all hold; one alternative is enough.
+        let mut first = None;
+        for one in &self.alternatives {
+            let why = one
+                .iter()
+                .find_map(|piece| alternatives::own_rules_refuse(*piece, value));
+            match why {
+                None => return None,
+                Some(why) => first = first.or(Some(why)),
+            }
+        }
+        first.filter(|_| !self.open)
+    }
+
     /// The members it is known to have, with whether each must be there, in the schema's order.
     pub fn members(&self) -> Vec<(&'a str, bool)> {
         let mut all: IndexMap<&str, bool> = IndexMap::new();

@@ -14,6 +14,8 @@ pub(super) struct Facts {
     pub(super) unit: Option<Unit>,
     /// All values it may have beside null, if they are known.
     pub(super) values: Option<Vec<Document>>,
+    /// Values known by name where others are possible too.
+    pub(super) known: Vec<Document>,
     /// `date`, `date-time` …
     pub(super) format: Option<String>,
 }
@@ -27,6 +29,7 @@ impl Facts {
             types,
             unit: None,
             values: None,
+            known: Vec::new(),
             format: None,
         }
     }
@@ -39,6 +42,7 @@ impl Facts {
             values: schema
                 .values()
                 .map(|all| all.into_iter().cloned().collect()),
+            known: schema.known_values().into_iter().cloned().collect(),
             format: schema.format().map(str::to_owned),
         }
     }
@@ -72,6 +76,7 @@ impl Facts {
                 None
             },
             values,
+            known: Vec::new(),
             format: if self.format == other.format {
                 self.format
             } else {
@@ -100,6 +105,7 @@ pub(super) fn infer(shape: &Shape, scope: &Scope<'_>) -> Facts {
             types: Types::only(Type::of(value)),
             unit: None,
             values: (!value.is_null()).then(|| vec![value.clone()]),
+            known: Vec::new(),
             format: None,
         },
         Kind::Name(path) => scope
@@ -144,7 +150,17 @@ pub(super) fn element(shape: &Shape, scope: &Scope<'_>) -> Facts {
             all.next()
                 .map_or(Facts::ANYTHING, |first| all.fold(first, Facts::either))
         }
-        _ => Facts::ANYTHING,
+        Kind::Value(_)
+        | Kind::Filter { .. }
+        | Kind::Test { .. }
+        | Kind::Compare { .. }
+        | Kind::Not(_)
+        | Kind::All(_)
+        | Kind::Any(_)
+        | Kind::Choice { .. }
+        | Kind::Text(_)
+        | Kind::Sum(_)
+        | Kind::Other(_) => Facts::ANYTHING,
     }
 }
 

@@ -29,16 +29,6 @@ impl Owner<'_> {
         };
         span.map(|span| span.file)
     }
-
-    /// Whether both are the same definition.
-    pub(super) fn is(self, other: Owner<'_>) -> bool {
-        match (self, other) {
-            (Self::Connector(a), Owner::Connector(b)) => std::ptr::eq(a, b),
-            (Self::Integration(a), Owner::Integration(b)) => std::ptr::eq(a, b),
-            (Self::Connector(_), Owner::Integration(_))
-            | (Self::Integration(_), Owner::Connector(_)) => false,
-        }
-    }
 }
 
 /// Keys from the top of a file; a number counts the items of a list.

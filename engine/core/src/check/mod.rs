@@ -15,7 +15,7 @@ use crate::diagnostic::Findings;
 use crate::plan::Library;
 use crate::source::{SourceSet, Span};
 use crate::yaml;
-use locate::{Locator, Owner};
+use locate::Locator;
 use std::ops::Range;
 use walk::{Leaf, Walk};
 
@@ -40,7 +40,7 @@ struct Context<'a> {
     walk: Walk<'a>,
 }
 
-impl<'a> Context<'a> {
+impl Context<'_> {
     /// Where a part of an expression stands in its file.
     fn place(&self, leaf: &Leaf<'_>, at: &Range<usize>) -> Span {
         match leaf.span {
@@ -54,20 +54,5 @@ impl<'a> Context<'a> {
             // Made without a file; the definition's first line is the best there is.
             None => self.locator.value(leaf.owner, &[]),
         }
-    }
-
-    /// Every definition.
-    fn owners(&self) -> impl Iterator<Item = Owner<'a>> {
-        let connectors = self
-            .library
-            .connectors
-            .values()
-            .map(|one| Owner::Connector(one));
-        connectors.chain(
-            self.library
-                .integrations
-                .values()
-                .map(|one| Owner::Integration(one)),
-        )
     }
 }

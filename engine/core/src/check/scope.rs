@@ -179,14 +179,6 @@ impl<'a> Entry<'a> {
             }),
         }
     }
-
-    /// The schema, where one says what is known.
-    pub(super) fn schema(&self) -> Option<&Schema<'a>> {
-        match self {
-            Self::Schema(schema) => Some(schema),
-            Self::Group(_) | Self::List(_) | Self::Columns(_) => None,
-        }
-    }
 }
 
 fn shifted(miss: Miss, by: usize) -> Miss {

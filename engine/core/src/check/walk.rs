@@ -11,6 +11,7 @@ use crate::plan::{Connector, Library, Operation, Repeat, Tree};
 use crate::source::Span;
 use crate::template::{Expression, Kind, Segment, Shape, Template};
 use indexmap::IndexMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
@@ -19,6 +20,8 @@ use std::sync::LazyLock;
 pub(super) struct Leaf<'a> {
     /// Whose it is.
     pub(super) owner: Owner<'a>,
+    /// The operation it belongs to, if it belongs to one.
+    pub(super) operation: Option<&'a str>,
     /// The key it is the value of, e.g. a header's name.
     pub(super) key: &'a str,
     /// Its text, as the positions in `shape` count.
@@ -100,6 +103,10 @@ pub(super) struct Walk<'a> {
     pub(super) leaves: Vec<Leaf<'a>>,
     /// Every place that names an operation.
     pub(super) calls: Vec<Call<'a>>,
+    /// Which of the leaves each definition has.
+    definitions: Vec<(Owner<'a>, Range<LeafId>)>,
+    /// The operation that is being walked.
+    operation: Option<&'a str>,
 }
 
 impl<'a> Walk<'a> {
@@ -107,10 +114,16 @@ impl<'a> Walk<'a> {
     pub(super) fn of(library: &'a Library) -> Self {
         let mut walk = Self::default();
         for connector in library.connectors.values() {
+            let first = walk.leaves.len();
             connector::walk(&mut walk, connector);
+            walk.definitions
+                .push((Owner::Connector(connector), first..walk.leaves.len()));
         }
         for integration in library.integrations.values() {
+            let first = walk.leaves.len();
             integration::walk(&mut walk, library, integration);
+            walk.definitions
+                .push((Owner::Integration(integration), first..walk.leaves.len()));
         }
         walk
     }
@@ -120,9 +133,11 @@ impl<'a> Walk<'a> {
         self.leaves.get(id)
     }
 
-    /// The leaves of one definition.
-    pub(super) fn of_owner(&self, owner: Owner<'a>) -> impl Iterator<Item = &Leaf<'a>> {
-        self.leaves.iter().filter(move |leaf| leaf.owner.is(owner))
+    /// Every definition with its leaves.
+    pub(super) fn definitions(&self) -> impl Iterator<Item = (Owner<'a>, &[Leaf<'a>])> {
+        self.definitions
+            .iter()
+            .map(|(owner, ids)| (*owner, self.leaves.get(ids.clone()).unwrap_or_default()))
     }
 
     fn template(
@@ -172,6 +187,7 @@ impl<'a> Walk<'a> {
     ) -> LeafId {
         self.leaves.push(Leaf {
             owner,
+            operation: self.operation,
             key,
             source,
             span,
@@ -181,15 +197,12 @@ impl<'a> Walk<'a> {
         self.leaves.len() - 1
     }
 
-    fn templates<'t>(
+    fn templates(
         &mut self,
         owner: Owner<'a>,
         templates: impl IntoIterator<Item = (&'a String, &'a Template)>,
         scope: &Rc<Scope<'a>>,
-    ) -> Vec<(&'a str, Given<'a>)>
-    where
-        'a: 't,
-    {
+    ) -> Vec<(&'a str, Given<'a>)> {
         templates
             .into_iter()
             .map(|(name, template)| {
@@ -266,7 +279,7 @@ fn unknown() -> Shape {
 }
 
 /// What is known of an operation's result.
-fn result<'a>(operation: Option<&'a Operation>) -> Entry<'a> {
+fn result(operation: Option<&Operation>) -> Entry<'_> {
     let Some(operation) = operation else {
         return Entry::open();
     };

@@ -118,6 +118,29 @@ fn list<'a>(
         .flatten()
 }
 
+/// Keywords that have become alternatives and pieces of their own, and `not`, which never does.
+const COMBINATORS: [&str; 8] = [
+    "$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "not",
+];
+
+/// Why a piece alone does not take a scalar. Structures are followed member by member instead.
+pub(super) fn own_rules_refuse(piece: Piece<'_>, value: &Document) -> Option<String> {
+    if *piece.at == Document::Bool(false) {
+        return Some("nothing fits here".to_owned());
+    }
+    if value.is_object() || value.is_array() {
+        return None;
+    }
+    let mut own = piece.at.as_object()?.clone();
+    own.retain(|key, _| !COMBINATORS.contains(&key.as_str()));
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&Document::Object(own))
+        .ok()?;
+    let error = validator.iter_errors(value).next()?;
+    Some(error.to_string())
+}
+
 /// What a `$ref` points to: `#/…` in the same document, `name` or `name#/…` in another one, the name taken as it stands or
 /// beside the document's own name.
 pub(super) fn resolve<'a>(base: Base<'a>, target: &str) -> Option<Piece<'a>> {

@@ -377,18 +377,6 @@ fn path(expr: &ast::Expr<'_>) -> Option<Vec<Segment>> {
 fn fixed(expr: &ast::Expr<'_>) -> Option<Document> {
     match expr {
         ast::Expr::Const(constant) => document(&constant.value),
-        ast::Expr::List(list) => list
-            .items
-            .iter()
-            .map(fixed)
-            .collect::<Option<_>>()
-            .map(Document::Array),
-        ast::Expr::Tuple(tuple) => tuple
-            .items
-            .iter()
-            .map(fixed)
-            .collect::<Option<_>>()
-            .map(Document::Array),
         ast::Expr::UnaryOp(unary) => match (&unary.op, fixed(&unary.expr)?) {
             (ast::UnaryOpKind::Neg, Document::Number(number)) => {
                 let negative = format!("-{number}");

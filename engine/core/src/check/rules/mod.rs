@@ -1,10 +1,25 @@
 //! One file per rule.
 
+mod comparisons;
+mod inputs;
+mod literal_secrets;
+mod money;
 mod names;
 mod references;
+mod safety;
+mod unused;
 
 use super::Context;
 use crate::diagnostic::Findings;
 
 /// Every rule. The order does not matter: findings are sorted by place.
-pub(super) const ALL: &[fn(&Context<'_>, &mut Findings)] = &[names::rule, references::rule];
+pub(super) const ALL: &[fn(&Context<'_>, &mut Findings)] = &[
+    comparisons::rule,
+    inputs::rule,
+    literal_secrets::rule,
+    money::rule,
+    names::rule,
+    references::rule,
+    safety::rule,
+    unused::rule,
+];

@@ -33,8 +33,9 @@ fn read(
                 guarded || name == "default" || name == "d",
                 findings,
             );
-            args.iter()
-                .for_each(|arg| read(context, leaf, arg, false, findings));
+            for arg in args {
+                read(context, leaf, arg, false, findings);
+            }
         }
         Kind::Test { name, on, args } => {
             read(
@@ -44,8 +45,9 @@ fn read(
                 guarded || name == "defined" || name == "undefined",
                 findings,
             );
-            args.iter()
-                .for_each(|arg| read(context, leaf, arg, false, findings));
+            for arg in args {
+                read(context, leaf, arg, false, findings);
+            }
         }
         Kind::Value(_)
         | Kind::Compare { .. }
@@ -57,10 +59,9 @@ fn read(
         | Kind::Text(_)
         | Kind::Sum(_)
         | Kind::Other(_) => {
-            shape
-                .parts()
-                .into_iter()
-                .for_each(|part| read(context, leaf, part, false, findings));
+            for part in shape.parts() {
+                read(context, leaf, part, false, findings);
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ impl<'a> One<'_, 'a> {
 
     fn call(
         &mut self,
-        named: Named<'a>,
+        named: &Named<'a>,
         with: &'a IndexMap<String, Template>,
         scope: &Rc<Scope<'a>>,
     ) {
@@ -192,7 +192,7 @@ impl<'a> One<'_, 'a> {
             operation: &health.operation,
             under,
         };
-        self.call(named, &health.with, &settings);
+        self.call(&named, &health.with, &settings);
         if let Some(show) = &health.show {
             let seen = self
                 .scope()
@@ -208,7 +208,7 @@ impl<'a> One<'_, 'a> {
                 continue;
             };
             // Without a cursor there is nothing to go on from.
-            let cursor = poll.cursor.as_ref().map(|_| Entry::maybe_text());
+            let cursor = poll.cursor.as_ref().map(|_| Entry::text());
             let scope = Rc::new(self.scope().maybe("cursor", cursor));
             let named = Named {
                 what: "a poll",
@@ -216,7 +216,7 @@ impl<'a> One<'_, 'a> {
                 operation: &poll.operation,
                 under: route(["triggers", &trigger.name]),
             };
-            self.call(named, &poll.with, &scope);
+            self.call(&named, &poll.with, &scope);
             if let Some(cursor) = &poll.cursor {
                 self.template("initial", &cursor.initial, &settings);
             }
@@ -240,6 +240,7 @@ impl<'a> One<'_, 'a> {
     }
 
     fn operation(&mut self, operation: &'a Operation, answers: &Scope<'a>) {
+        self.walk.operation = Some(&operation.name);
         let under = route(["operations", &operation.name]);
         let input = Entry::of(&operation.input);
         let write = operation.write();
@@ -250,14 +251,15 @@ impl<'a> One<'_, 'a> {
             answered = answered.with("reference", Entry::maybe_text());
         }
         let answered = Rc::new(answered);
-        self.requests(operation, scope.clone(), &under);
+        self.requests(operation, &scope, &under);
         self.outcomes(&operation.outcomes, &answered, &below(&under, "outcomes"));
         if let Some(write) = write {
             self.write(operation, write, &scope, &answered, &under);
         }
+        self.walk.operation = None;
     }
 
-    fn requests(&mut self, operation: &'a Operation, scope: Scope<'a>, under: &Route) {
+    fn requests(&mut self, operation: &'a Operation, scope: &Scope<'a>, under: &Route) {
         let mut inside = self.in_request(operation, scope.clone());
         let mut documents: IndexMap<&'a str, Entry<'a>> = IndexMap::new();
         for (name, content) in &operation.documents {
@@ -283,7 +285,7 @@ impl<'a> One<'_, 'a> {
                 Action::Request(request) => self.request(request, &inside),
                 Action::Sequence(steps) => {
                     let under = variant_route(operation, variant, at, under);
-                    self.steps(steps, &scope, &below(&under, "steps"));
+                    self.steps(steps, scope, &below(&under, "steps"));
                 }
             }
         }
@@ -372,7 +374,7 @@ impl<'a> One<'_, 'a> {
                 operation: &step.operation,
                 under: under.clone(),
             };
-            self.call(named, &step.with, &Rc::new(seen.clone()));
+            self.call(&named, &step.with, &Rc::new(seen.clone()));
             let answer = result(self.found(&step.operation));
             let after = Rc::new(seen.with("result", answer.clone()));
             if let Some(until) = &step.until {
@@ -432,7 +434,7 @@ impl<'a> One<'_, 'a> {
             operation: &spec.operation,
             under: under.clone(),
         };
-        self.call(named, &spec.with, scope);
+        self.call(&named, &spec.with, scope);
         let found = scope.keeping(&["settings", "input", "reference"]);
         let found = Rc::new(found.with("result", result(self.found(&spec.operation))));
         self.walk
