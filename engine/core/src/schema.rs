@@ -13,7 +13,7 @@ mod types;
 
 pub use types::{Type, Types};
 
-use alternatives::{Alternative, Base, Piece};
+use alternatives::{Alternative, Piece};
 use indexmap::IndexMap;
 use serde_json::Value as Document;
 
@@ -76,26 +76,14 @@ pub enum Miss {
 }
 
 impl<'a> Schema<'a> {
-    /// The schema of a document that stands alone.
+    /// The schema of a document. References lead within it; lowering puts what they need from other files under `$defs`.
     pub fn of(root: &'a Document) -> Self {
-        Self::at(Base {
-            root,
-            name: "",
-            others: None,
-        })
-    }
-
-    /// The schema of a document that may refer to others by name. `name` is its own name among them, or empty.
-    pub fn among(
-        root: &'a Document,
-        name: &'a str,
-        others: &'a IndexMap<String, Document>,
-    ) -> Self {
-        Self::at(Base {
-            root,
-            name,
-            others: Some(others),
-        })
+        let alternatives = alternatives::alternatives(Piece { at: root, root });
+        Self {
+            open: alternatives.is_none(),
+            optional: false,
+            alternatives: alternatives.unwrap_or_default(),
+        }
     }
 
     /// One that accepts everything.
@@ -104,18 +92,6 @@ impl<'a> Schema<'a> {
             open: true,
             optional: false,
             alternatives: Vec::new(),
-        }
-    }
-
-    fn at(base: Base<'a>) -> Self {
-        let alternatives = alternatives::alternatives(Piece {
-            at: base.root,
-            base,
-        });
-        Self {
-            open: alternatives.is_none(),
-            optional: false,
-            alternatives: alternatives.unwrap_or_default(),
         }
     }
 
@@ -352,35 +328,6 @@ impl<'a> Schema<'a> {
         let first = words.next()??;
         words.all(|word| word == Some(first)).then_some(first)
     }
-}
-
-/// Every `$ref` of a document that leads nowhere, each once, in the document's order.
-pub fn dangling<'a>(
-    root: &'a Document,
-    name: &'a str,
-    others: &'a IndexMap<String, Document>,
-) -> Vec<&'a str> {
-    let base = Base {
-        root,
-        name,
-        others: Some(others),
-    };
-    let mut found = Vec::new();
-    let mut waiting = vec![root];
-    while let Some(at) = waiting.pop() {
-        let target = at.get("$ref").and_then(Document::as_str);
-        if let Some(target) = target.filter(|target| alternatives::resolve(base, target).is_none())
-            && !found.contains(&target)
-        {
-            found.push(target);
-        }
-        match at {
-            Document::Object(object) => waiting.extend(object.values().rev()),
-            Document::Array(items) => waiting.extend(items.iter().rev()),
-            Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => {}
-        }
-    }
-    found
 }
 
 /// Keywords that say nothing about what a value may be.

@@ -21,13 +21,12 @@ pub(super) enum Owner<'a> {
 }
 
 impl Owner<'_> {
-    /// The file it stands in, known from a template that every definition of its kind has.
-    fn file(self) -> Option<FileId> {
-        let span = match self {
-            Self::Connector(connector) => connector.http.base_url.span(),
-            Self::Integration(integration) => integration.dedup_key.span(),
-        };
-        span.map(|span| span.file)
+    /// What tells it from every other definition.
+    fn key(self) -> (bool, String) {
+        match self {
+            Self::Connector(connector) => (true, connector.id.to_string()),
+            Self::Integration(integration) => (false, integration.id.to_string()),
+        }
     }
 }
 
@@ -43,15 +42,25 @@ pub(super) fn route<const N: usize>(keys: [&str; N]) -> Route {
 #[derive(Debug)]
 pub(super) struct Locator<'a> {
     sources: &'a SourceSet,
+    files: HashMap<(bool, String), FileId>,
     trees: RefCell<HashMap<FileId, Option<Rc<Node>>>>,
 }
 
 impl<'a> Locator<'a> {
-    pub(super) fn new(sources: &'a SourceSet) -> Self {
+    /// `files` says which definition stands in which file.
+    pub(super) fn new<'o>(
+        sources: &'a SourceSet,
+        files: impl Iterator<Item = (Owner<'o>, FileId)>,
+    ) -> Self {
         Self {
             sources,
+            files: files.map(|(owner, file)| (owner.key(), file)).collect(),
             trees: RefCell::default(),
         }
+    }
+
+    fn file(&self, owner: Owner<'_>) -> Option<FileId> {
+        self.files.get(&owner.key()).copied()
     }
 
     /// The texts.
@@ -85,7 +94,7 @@ impl<'a> Locator<'a> {
 
     /// Whether the file has something at a route. What it has and the plan does not was refused, and reported, before.
     pub(super) fn exists(&self, owner: Owner<'_>, route: &[String]) -> bool {
-        let Some(tree) = owner.file().and_then(|file| self.tree(file)) else {
+        let Some(tree) = self.file(owner).and_then(|file| self.tree(file)) else {
             return false;
         };
         let mut here: &Node = &tree;
@@ -99,7 +108,7 @@ impl<'a> Locator<'a> {
     }
 
     fn with(&self, owner: Owner<'_>, find: impl FnOnce(&Node) -> Span) -> Span {
-        let file = owner.file().unwrap_or(FileId(0));
+        let file = self.file(owner).unwrap_or(FileId(0));
         self.tree(file)
             .map_or(Span::new(file, 0, 0), |tree| find(&tree))
     }

@@ -147,13 +147,15 @@ impl<'a> Walk<'a> {
         template: &'a Template,
         scope: &Rc<Scope<'a>>,
     ) -> LeafId {
-        let shape = match template.fixed() {
-            Some(value) => Shape {
+        let shape = match (template.span(), template.fixed()) {
+            // It stands for one that was reported.
+            (None, _) => unknown(),
+            (Some(_), Some(value)) => Shape {
                 kind: Kind::Value(value.clone()),
                 at: 0..template.source().len(),
             },
             // It compiled, so it parses; if it did not, there would be nothing to say here.
-            None => Shape::of_template(template.source()).unwrap_or_else(|_| unknown()),
+            (Some(_), None) => Shape::of_template(template.source()).unwrap_or_else(|_| unknown()),
         };
         self.leaf_of(owner, key, template.source(), template.span(), shape, scope)
     }
@@ -165,7 +167,10 @@ impl<'a> Walk<'a> {
         expression: &'a Expression,
         scope: &Rc<Scope<'a>>,
     ) -> LeafId {
-        let shape = Shape::of_expression(expression.source()).unwrap_or_else(|_| unknown());
+        let shape = match expression.span() {
+            Some(_) => Shape::of_expression(expression.source()).unwrap_or_else(|_| unknown()),
+            None => unknown(),
+        };
         self.leaf_of(
             owner,
             key,

@@ -4,7 +4,6 @@
 //! cannot be followed (a reference to nowhere, a ring of references, more combinations than are worth trying) makes the
 //! schema *open*: the checks then say nothing, because a wrong finding is worse than none.
 
-use indexmap::IndexMap;
 use serde_json::Value as Document;
 
 /// Schemas with more combinations than this are treated as open.
@@ -18,19 +17,8 @@ const DEPTH_MAX: u32 = 32;
 pub(super) struct Piece<'a> {
     /// The schema object.
     pub(super) at: &'a Document,
-    /// The document it stands in.
-    pub(super) base: Base<'a>,
-}
-
-/// What references are resolved against.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Base<'a> {
-    /// The document's own root.
+    /// The document it stands in, where references start from.
     pub(super) root: &'a Document,
-    /// The document's name among `others`, or empty.
-    pub(super) name: &'a str,
-    /// The other schema documents, by name.
-    pub(super) others: Option<&'a IndexMap<String, Document>>,
 }
 
 /// Pieces that hold together.
@@ -66,7 +54,7 @@ fn expand(piece: Piece<'_>, depth: u32) -> Option<Vec<Alternative<'_>>> {
     let within = |at| Piece { at, ..piece };
     let mut all = vec![vec![piece]];
     if let Some(target) = object.get("$ref").and_then(Document::as_str) {
-        all = product(&all, &expand(resolve(piece.base, target)?, depth + 1)?)?;
+        all = product(&all, &expand(resolve(piece.root, target)?, depth + 1)?)?;
     }
     for part in list(object, "allOf") {
         all = product(&all, &expand(within(part), depth + 1)?)?;
@@ -141,29 +129,11 @@ pub(super) fn own_rules_refuse(piece: Piece<'_>, value: &Document) -> Option<Str
     Some(error.to_string())
 }
 
-/// What a `$ref` points to: `#/…` in the same document, `name` or `name#/…` in another one, the name taken as it stands or
-/// beside the document's own name.
-pub(super) fn resolve<'a>(base: Base<'a>, target: &str) -> Option<Piece<'a>> {
-    let (file, pointer) = target.split_once('#').unwrap_or((target, ""));
-    let base = if file.is_empty() {
-        base
-    } else {
-        document(base, file)?
-    };
-    let at = base.root.pointer(&percent_decoded(pointer))?;
-    Some(Piece { at, base })
-}
-
-fn document<'a>(base: Base<'a>, file: &str) -> Option<Base<'a>> {
-    let others = base.others?;
-    let beside = base
-        .name
-        .rsplit_once('/')
-        .map(|(folder, _)| format!("{folder}/{file}"));
-    let (name, root) = beside
-        .and_then(|name| others.get_key_value(&name))
-        .or_else(|| others.get_key_value(file))?;
-    Some(Base { root, name, ..base })
+/// What a `$ref` points to in its own document.
+fn resolve<'a>(root: &'a Document, target: &str) -> Option<Piece<'a>> {
+    let pointer = target.strip_prefix('#')?;
+    let at = root.pointer(&percent_decoded(pointer))?;
+    Some(Piece { at, root })
 }
 
 /// RFC 6901 section 6: a pointer in a URL fragment is percent-encoded.

@@ -5,6 +5,7 @@ mod inputs;
 mod literal_secrets;
 mod money;
 mod names;
+mod paths;
 mod references;
 mod safety;
 mod unused;
@@ -19,6 +20,7 @@ pub(super) const ALL: &[fn(&Context<'_>, &mut Findings)] = &[
     literal_secrets::rule,
     money::rule,
     names::rule,
+    paths::rule,
     references::rule,
     safety::rule,
     unused::rule,

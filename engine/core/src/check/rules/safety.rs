@@ -69,7 +69,7 @@ fn looks_for_reference(
         .filter(|(_, value)| reads(value.reads(), "reference"))
         .map(|(name, _)| name.as_str())
         .collect();
-    if carrying.is_empty() && !reads(spec.found.reads(), "reference") {
+    if carrying.is_empty() && !reads(spec.found.reads(), "reference") && is_whole(spec) {
         findings.push(
             Diagnostic::error(
                 codes::IGNORED_REFERENCE,
@@ -100,6 +100,11 @@ fn looks_for_reference(
             .note("what it finds may be another record; then this one would count as done and never be posted"),
         );
     }
+}
+
+/// Whether nothing of a look-up was reported before.
+fn is_whole(spec: &LookUpSpec) -> bool {
+    spec.found.span().is_some() && spec.with.values().all(|value| value.span().is_some())
 }
 
 /// Whether an operation reads this one of its inputs.
@@ -178,7 +183,8 @@ fn sends_key(
 
 fn dedup(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
     let key = &integration.dedup_key;
-    if reads(key.reads(), "event") {
+    // Without a place it stands for one that was reported.
+    if reads(key.reads(), "event") || key.span().is_none() {
         return;
     }
     let owner = Owner::Integration(integration);
@@ -246,7 +252,7 @@ fn reference(context: &Context<'_>, integration: &Integration, findings: &mut Fi
         }
         return;
     };
-    if reference.reads().is_empty() {
+    if reference.reads().is_empty() && reference.span().is_some() {
         findings.push(
             Diagnostic::error(
                 codes::CONSTANT_KEY,
