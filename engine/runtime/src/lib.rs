@@ -18,17 +18,21 @@
     )
 )]
 
+mod capture;
 mod connection;
 mod context;
 mod counters;
 mod credentials;
+mod deliver;
 mod intake;
 mod receiver;
 mod seams;
 mod server;
+mod settle;
 pub mod simulated;
 pub mod telemetry;
 mod transport;
+mod worker;
 
 pub use connection::{Cause, CircuitView, Pause, Unusable};
 pub use counters::CountersSnapshot;

@@ -12,7 +12,6 @@ use ml_connector_core::plan::{Connection, Operation};
 use ml_connector_core::protocol::{self, Answer, Call, Credentials, EncodeError};
 use serde_json::{Map, Value as Document};
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// A document that is null, for the parts of a call that do not apply.
 pub(crate) static NOTHING: Document = Document::Null;
@@ -25,8 +24,6 @@ pub(crate) struct Caller {
     pub(crate) counters: Arc<Counters>,
     pub(crate) secrets: SecretTable,
     pub(crate) budget: Budget,
-    /// The grace time of a stop is over: nobody waits for an answer any more.
-    pub(crate) halted: CancellationToken,
 }
 
 /// Credentials of a log-on (secrets) or log-off (secrets and the session's token).
@@ -48,12 +45,7 @@ impl Credentials for SessionCredentials<'_> {
 }
 
 impl Caller {
-    pub(crate) fn new(
-        plan: Arc<Connection>,
-        seams: Seams,
-        counters: Arc<Counters>,
-        halted: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(plan: Arc<Connection>, seams: Seams, counters: Arc<Counters>) -> Self {
         let secrets = SecretTable::new(Arc::clone(&seams.secrets), plan.secrets.clone());
         let budget = Budget::new(plan.connector.http.rate_limit.clone());
         Self {
@@ -62,7 +54,6 @@ impl Caller {
             counters,
             secrets,
             budget,
-            halted,
         }
     }
 
@@ -92,21 +83,14 @@ impl Caller {
         }
     }
 
-    /// Sends, once. The wait for the answer ends with the grace time of a stop.
+    /// Sends, once.
     pub(crate) async fn transmit(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
         let outgoing = Outgoing {
             connection: &self.plan.id,
             request,
             answer_bytes_max: self.plan.connector.http.answer_bytes_max,
         };
-        tokio::select! {
-            biased;
-            answer = self.seams.transport.send(outgoing) => answer,
-            () = self.halted.cancelled() => {
-                let why = "the engine stopped while it waited for the answer".to_owned();
-                Err(SendError::Unknown { why })
-            }
-        }
+        self.seams.transport.send(outgoing).await
     }
 
     /// Makes an answer readable, and takes over what it says about the budget.

@@ -13,7 +13,7 @@ mod read;
 
 pub(crate) use caller::{Caller, NOTHING};
 pub use circuit::{Cause, CircuitView, Pause};
-pub(crate) use read::Asked;
+pub(crate) use read::{Asked, Page, Read};
 
 use crate::context::Context;
 use crate::credentials::{Authenticator, Failure, Ready, Sessions};
@@ -59,13 +59,11 @@ impl Links {
                 Arc::clone(plan),
                 context.seams.clone(),
                 Arc::clone(&context.counters),
-                context.halted.clone(),
             );
-            let link = Link::new(caller, &sessions, context.stopping.clone()).map_err(|error| {
-                Unusable {
-                    connection: id.clone(),
-                    why: error.to_string(),
-                }
+            let stops = (context.stopping.clone(), context.halted.clone());
+            let link = Link::new(caller, &sessions, stops).map_err(|error| Unusable {
+                connection: id.clone(),
+                why: error.to_string(),
             })?;
             links.insert(id.clone(), Arc::new(link));
         }
@@ -89,7 +87,10 @@ pub(crate) struct Link {
     permits: Arc<Semaphore>,
     circuit: Arc<Circuit>,
     auth: Authenticator,
+    /// Nothing new is begun.
     stopping: CancellationToken,
+    /// The grace time of a stop is over: nobody waits for an answer any more.
+    halted: CancellationToken,
 }
 
 /// Why a call cannot be made now. Nothing was sent.
@@ -115,7 +116,7 @@ impl Link {
     pub(crate) fn new(
         caller: Caller,
         sessions: &Sessions,
-        stopping: CancellationToken,
+        (stopping, halted): (CancellationToken, CancellationToken),
     ) -> Result<Self, EvalError> {
         let http = &caller.plan.connector.http;
         let scope = Scope::new().with("settings", &caller.plan.settings);
@@ -133,6 +134,7 @@ impl Link {
             circuit,
             auth,
             stopping,
+            halted,
         })
     }
 
@@ -216,7 +218,12 @@ impl Link {
         if anonymous {
             return Ok(Authenticator::anonymous(&self.caller));
         }
-        match self.auth.ready(&self.caller, &self.stopping).await {
+        let ready = tokio::select! {
+            biased;
+            ready = self.auth.ready(&self.caller, &self.stopping) => ready,
+            () = self.halted.cancelled() => Err(Failure::Stopping),
+        };
+        match ready {
             Ok(ready) => Ok(ready),
             Err(Failure::Stopping) => Err(NotNow::Closed),
             Err(Failure::Refused { class, why, help }) => {
@@ -323,7 +330,14 @@ impl Turn {
         request: HttpRequest,
     ) -> Result<Answer, SendError> {
         let caller = &self.link.caller;
-        let response = caller.transmit(request).await;
+        let response = tokio::select! {
+            biased;
+            response = caller.transmit(request) => response,
+            () = self.link.halted.cancelled() => {
+                let why = "the engine stopped while it waited for the answer".to_owned();
+                Err(SendError::Unknown { why })
+            }
+        };
         caller.receive(call, response)
     }
 

@@ -1,0 +1,193 @@
+//! What exactly is called: the operation of the mapping's sink, or the step of it that is due.
+
+use crate::connection::Link;
+use crate::settle::NotRecorded;
+use ml_connector_core::delivery::{Class, Policy, Progress, RepeatSafety, Trouble};
+use ml_connector_core::identity::{DedupKey, InstanceId, Reference};
+use ml_connector_core::mapping::{self, Prepared};
+use ml_connector_core::plan::{Instance, Operation, Repeat, Step};
+use ml_connector_core::protocol::{self, Call, EncodeError};
+use ml_connector_store::Delivery;
+use serde_json::Value as Document;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The settle time assumed when the connection's own cannot be evaluated: long is safe.
+const SETTLE: Duration = Duration::from_secs(600);
+
+/// A write that is prepared.
+#[derive(Debug)]
+pub(super) struct Aim {
+    pub(super) link: Arc<Link>,
+    pub(super) operation: Arc<Operation>,
+    input: Document,
+    pub(super) reference: Option<Reference>,
+    key: Option<String>,
+    results: BTreeMap<String, Document>,
+    instance: InstanceId,
+    dedup_key: DedupKey,
+}
+
+/// The one request that is due of it.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) operation: Arc<Operation>,
+    input: Document,
+    key: Option<String>,
+    /// Which step, and whether it is the last; nothing for a single request.
+    pub(super) step: Option<(usize, bool)>,
+}
+
+/// Why there is no target.
+#[derive(Debug)]
+pub(super) enum NoTarget {
+    Trouble(Trouble),
+    Encode(EncodeError),
+}
+
+impl From<EncodeError> for NoTarget {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+/// What a task that moves a delivery returns.
+pub(super) type Turned = Result<super::Done, NotRecorded>;
+
+impl Aim {
+    /// `reference` is the one the target may already know, if there was an attempt.
+    pub(super) fn new(
+        link: &Arc<Link>,
+        delivery: &Delivery,
+        prepared: Prepared,
+        reference: Option<Reference>,
+    ) -> Result<Self, Trouble> {
+        let operation = link.plan().connector.operations.get(&prepared.operation);
+        let Some(operation) = operation.filter(|operation| operation.write().is_some()) else {
+            return Err(configuration(format!(
+                "`{}` has no write operation `{}`",
+                link.id(),
+                prepared.operation
+            )));
+        };
+        let (instance, dedup_key) = (delivery.instance.clone(), delivery.dedup_key.clone());
+        let key = key_of(operation, &instance, &dedup_key);
+        Ok(Self {
+            link: Arc::clone(link),
+            operation: Arc::clone(operation),
+            input: prepared.input,
+            reference: reference.or(prepared.reference),
+            key,
+            results: delivery.progress.results.clone(),
+            instance,
+            dedup_key,
+        })
+    }
+
+    /// The call as the integration means it; for a sequence, with the results so far.
+    pub(super) fn call(&self) -> Call<'_> {
+        Call {
+            reference: self.reference.as_ref().map(Reference::as_str),
+            idempotency_key: self.key.as_deref(),
+            steps: Some(&self.results),
+            ..self.link.caller.call(&self.operation, &self.input)
+        }
+    }
+
+    /// As it will be when a step has given this result.
+    pub(super) fn with_result(&mut self, step: &str, result: Document) {
+        self.results.insert(step.to_owned(), result);
+    }
+
+    /// What is due: the whole operation, or its next step.
+    pub(super) fn target(&self, progress: &Progress) -> Result<Target, NoTarget> {
+        let call = self.call();
+        let steps = protocol::steps(&call)?;
+        if steps.is_empty() {
+            return Ok(Target {
+                operation: Arc::clone(&self.operation),
+                input: self.input.clone(),
+                key: self.key.clone(),
+                step: None,
+            });
+        }
+        let index = usize::from(progress.step);
+        let Some(step) = steps.get(index) else {
+            let why = format!(
+                "`{}` has no step {} any more",
+                self.operation.name,
+                index + 1
+            );
+            return Err(NoTarget::Trouble(configuration(why)));
+        };
+        let Some(operation) = self.link.plan().connector.operations.get(&step.operation) else {
+            let why = format!("`{}` has no operation `{}`", self.link.id(), step.operation);
+            return Err(NoTarget::Trouble(configuration(why)));
+        };
+        // Each step is a request of its own, so each has a key of its own.
+        let step_key = DedupKey::new(format!("{}#{}", self.dedup_key, step.name));
+        Ok(Target {
+            operation: Arc::clone(operation),
+            input: protocol::step_input(&call, step)?,
+            key: key_of(operation, &self.instance, &step_key),
+            step: Some((index, index + 1 == steps.len())),
+        })
+    }
+
+    /// The step a target stands for.
+    pub(super) fn step(&self, target: &Target) -> Option<&Step> {
+        let (index, _) = target.step?;
+        protocol::steps(&self.call()).ok()?.get(index)
+    }
+
+    /// A target's own call.
+    pub(super) fn target_call<'a>(&'a self, target: &'a Target) -> Call<'a> {
+        Call {
+            reference: self.reference.as_ref().map(Reference::as_str),
+            idempotency_key: target.key.as_deref(),
+            steps: Some(&self.results),
+            ..self.link.caller.call(&target.operation, &target.input)
+        }
+    }
+
+    pub(super) fn policy(&self, instance: &Instance, target: &Target) -> Policy {
+        let repeat = safety(&self.link, &target.operation);
+        Policy {
+            retry: instance.integration.retry,
+            repeat,
+        }
+    }
+}
+
+/// How an operation may be repeated. Anything but a write may be at will.
+pub(super) fn safety(link: &Link, operation: &Operation) -> RepeatSafety {
+    let Some(write) = operation.write() else {
+        return RepeatSafety::Natural;
+    };
+    let settle = match &write.repeat {
+        Repeat::LookUp(spec) => {
+            protocol::duration(&spec.settle, &link.plan().settings).unwrap_or(SETTLE)
+        }
+        Repeat::IdempotencyKey { .. } | Repeat::Natural | Repeat::None => Duration::ZERO,
+    };
+    write.repeat.safety(settle)
+}
+
+fn key_of(operation: &Operation, instance: &InstanceId, dedup_key: &DedupKey) -> Option<String> {
+    match &operation.write()?.repeat {
+        Repeat::IdempotencyKey { length_max, .. } => {
+            Some(mapping::idempotency_key(instance, dedup_key, *length_max))
+        }
+        Repeat::LookUp(_) | Repeat::Natural | Repeat::None => None,
+    }
+}
+
+pub(super) fn configuration(why: String) -> Trouble {
+    Trouble::Lasting {
+        class: Class::Configuration,
+        why,
+        help: "correct the integration or the site, then retry it".to_owned(),
+        awaits: None,
+    }
+}

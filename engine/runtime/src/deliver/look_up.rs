@@ -1,0 +1,160 @@
+//! Looking up what became of a write whose answer is not known. Nothing is sent here but reads.
+
+use super::aim::{Aim, NoTarget, Turned};
+use super::prepare::Preparing;
+use super::shot::as_result;
+use super::{Done, Job, recover};
+use crate::connection::{Asked, NotNow};
+use crate::settle::{With, decide, record};
+use ml_connector_core::delivery::{Event, LookUp, Policy, Trouble};
+use ml_connector_core::mapping::Preparation;
+use ml_connector_core::plan::{Operation, Repeat};
+use ml_connector_core::protocol;
+use ml_connector_store::Exchange;
+use std::sync::Arc;
+
+impl Job {
+    /// Prepares the record again, for what it was meant to say, and asks the target for it.
+    pub(super) async fn look_up(&mut self) -> Turned {
+        let Some(instance) = self.instance() else {
+            return self
+                .not_looked_up("the site does not run the integration any more")
+                .await;
+        };
+        let event = match self.event().await? {
+            Ok(event) => event,
+            Err(trouble) => return self.not_looked_up(&text(&trouble)).await,
+        };
+        let (prepared, preparation) = match self.prepare(&instance, &event).await? {
+            Preparing::Ready {
+                prepared,
+                preparation,
+            } => (prepared, preparation),
+            Preparing::Skip(reason) => {
+                let why = format!("the integration would skip the record now: {reason}");
+                return self.not_looked_up(&why).await;
+            }
+            Preparing::Trouble(trouble) => return self.not_looked_up(&text(&trouble)).await,
+            Preparing::WaitsFor(connection) => return Ok(Done::WaitsFor(connection)),
+        };
+        if prepared.connection != *self.lane.id() {
+            return self
+                .not_looked_up("the integration now writes to another connection")
+                .await;
+        }
+        let lane = Arc::clone(&self.lane);
+        // What the target may have is under the reference that was claimed, whatever the mapping says now.
+        let claimed = self.delivery.reference.clone();
+        let mut aim = match Aim::new(&lane, &self.delivery, *prepared, claimed) {
+            Ok(aim) => aim,
+            Err(trouble) => return self.not_looked_up(&text(&trouble)).await,
+        };
+        let target = match aim.target(&self.delivery.progress) {
+            Ok(target) => target,
+            Err(NoTarget::Trouble(trouble)) => return self.not_looked_up(&text(&trouble)).await,
+            Err(NoTarget::Encode(error)) => return self.not_looked_up(&error.to_string()).await,
+        };
+        let policy = aim.policy(&instance, &target);
+        let call = aim.target_call(&target);
+        let Some((spec, operation)) = self.spec(&target.operation) else {
+            let event = failed("the connector does not say how to look it up");
+            return self.looked_up(event, &policy, None, &preparation).await;
+        };
+        let input = match protocol::look_up_input(&call, spec, None) {
+            Ok(input) => input,
+            Err(error) => {
+                let event = failed(&error.to_string());
+                return self.looked_up(event, &policy, None, &preparation).await;
+            }
+        };
+        let asked = Asked {
+            reference: call.reference,
+            ..Asked::with(&input)
+        };
+        let verdict = match lane.read(&operation, asked).await {
+            Ok(read) => protocol::look_up_verdict(&call, spec, &as_result(read)),
+            Err(NotNow::Closed) => return Ok(Done::WaitsFor(lane.id().clone())),
+            Err(NotNow::Trouble(Trouble::Passing { why, after, .. })) => {
+                LookUp::Failed { why, after }
+            }
+            Err(NotNow::Trouble(Trouble::Lasting { why, .. })) => {
+                LookUp::Failed { why, after: None }
+            }
+        };
+        let event = match (verdict, aim.step(&target), target.step) {
+            // That step is done; the sequence is not.
+            (LookUp::Found { receipt }, Some(step), Some((_, false))) => {
+                let name = step.name.clone();
+                let result: serde_json::Value = receipt.0.into_iter().collect();
+                aim.with_result(&name, result.clone());
+                Event::StepDone {
+                    name,
+                    result,
+                    due_at: self.context.now(),
+                }
+            }
+            (verdict, ..) => Event::LookedUp(verdict),
+        };
+        let exchange = Exchange {
+            operation: operation.name.clone(),
+            ..Exchange::default()
+        };
+        self.looked_up(event, &policy, Some(exchange), &preparation)
+            .await
+    }
+
+    fn spec<'a>(
+        &self,
+        write: &'a Operation,
+    ) -> Option<(&'a ml_connector_core::plan::LookUpSpec, Arc<Operation>)> {
+        let Repeat::LookUp(spec) = &write.write()?.repeat else {
+            return None;
+        };
+        let operation = self.lane.plan().connector.operations.get(&spec.operation)?;
+        Some((spec, Arc::clone(operation)))
+    }
+
+    /// Commits. What the look-up showed about the system was marked when it was read.
+    async fn looked_up(
+        &mut self,
+        event: Event,
+        policy: &Policy,
+        exchange: Option<Exchange>,
+        preparation: &Preparation<'_>,
+    ) -> Turned {
+        let stepped = decide(&self.context, &self.delivery, &event, policy)?;
+        let remember = self.remember(&stepped, preparation);
+        let with = With {
+            exchange,
+            remember,
+            ..With::default()
+        };
+        self.delivery = record(&self.context, &self.delivery, event, &stepped, with).await?;
+        self.log();
+        Ok(Done::Moved)
+    }
+
+    /// The look-up could not even be asked.
+    async fn not_looked_up(&mut self, why: &str) -> Turned {
+        let policy = recover::policy(&self.context, &self.links, &self.delivery);
+        let event = failed(why);
+        let stepped = decide(&self.context, &self.delivery, &event, &policy)?;
+        let with = With::default();
+        self.delivery = record(&self.context, &self.delivery, event, &stepped, with).await?;
+        self.log();
+        Ok(Done::Moved)
+    }
+}
+
+fn failed(why: &str) -> Event {
+    Event::LookedUp(LookUp::Failed {
+        why: why.to_owned(),
+        after: None,
+    })
+}
+
+fn text(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Passing { why, .. } | Trouble::Lasting { why, .. } => why.clone(),
+    }
+}

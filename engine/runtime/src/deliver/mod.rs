@@ -1,0 +1,282 @@
+//! One delivery on its way: prepare, claim, send, settle; or look up what became of it.
+//!
+//! What happens is decided by `delivery::step` alone. This module performs: it reads what the mapping
+//! asks for, commits the claim before anything is sent, sends once, and commits what came of it. A
+//! delivery is never lost with its task: a panic is caught, and what had been claimed by then is
+//! treated as a lost lease.
+
+mod aim;
+mod look_up;
+mod prepare;
+mod recover;
+mod shot;
+
+pub(crate) use recover::recover;
+
+use crate::connection::{Link, Links, NotNow};
+use crate::context::{Context, later};
+use crate::intake::UNSENT;
+use crate::settle::{NotRecorded, With, settle};
+use futures_util::FutureExt as _;
+use ml_connector_core::delivery::{Awaited, Class, DeliveryState, Event, LookUp, Trouble};
+use ml_connector_core::identity::ConnectionId;
+use ml_connector_core::plan::Instance;
+use ml_connector_store::{Delivery, Error};
+use prepare::Preparing;
+use serde_json::Value as Document;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a task holds on to a delivery after the store failed, so that it is not taken up again
+/// at once.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How a delivery's task ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// It stands somewhere else now, or was given back.
+    Moved,
+    /// It is still reserved, and waits until this connection admits calls.
+    WaitsFor(ConnectionId),
+}
+
+/// A reserved delivery and what it takes to move it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    context: Arc<Context>,
+    links: Arc<Links>,
+    lane: Arc<Link>,
+    delivery: Delivery,
+}
+
+impl Job {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        links: Arc<Links>,
+        lane: Arc<Link>,
+        delivery: Delivery,
+    ) -> Self {
+        Self {
+            context,
+            links,
+            lane,
+            delivery,
+        }
+    }
+
+    /// Moves the delivery as far as it goes.
+    pub(crate) async fn run(mut self) -> Done {
+        let id = self.delivery.id;
+        match AssertUnwindSafe(self.advance()).catch_unwind().await {
+            Ok(Ok(done)) => return done,
+            Ok(Err(error)) => self.report(&error).await,
+            Err(_) => {
+                tracing::error!(delivery = %id, "the engine failed on this delivery; please report it");
+                if let Err(error) = self.after_panic().await {
+                    self.report(&error).await;
+                }
+            }
+        }
+        self.context.store.delivery_release(id).await;
+        Done::Moved
+    }
+
+    async fn advance(&mut self) -> Result<Done, NotRecorded> {
+        match &self.delivery.state {
+            DeliveryState::Pending { .. } => self.attempt().await,
+            DeliveryState::Uncertain { .. } => self.look_up().await,
+            // Held until a time that has come.
+            DeliveryState::Held(_) => self.apply(Event::Released).await,
+            DeliveryState::InFlight { .. }
+            | DeliveryState::Delivered { .. }
+            | DeliveryState::Skipped { .. }
+            | DeliveryState::Discarded { .. } => {
+                self.context.store.delivery_release(self.delivery.id).await;
+                Ok(Done::Moved)
+            }
+        }
+    }
+
+    /// Records an event before or without sending.
+    async fn apply(&mut self, event: Event) -> Result<Done, NotRecorded> {
+        let (context, delivery) = (&self.context, &self.delivery);
+        let policy = self.policy_before_sending();
+        self.delivery = settle(context, delivery, event, &policy, With::default()).await?;
+        self.log();
+        self.recheck().await?;
+        Ok(Done::Moved)
+    }
+
+    async fn not_prepared(&mut self, trouble: Trouble) -> Result<Done, NotRecorded> {
+        self.apply(Event::NotPrepared(trouble)).await
+    }
+
+    /// A call that could not be made.
+    async fn not_now(
+        &mut self,
+        connection: &ConnectionId,
+        why: NotNow,
+    ) -> Result<Done, NotRecorded> {
+        match why {
+            NotNow::Closed => Ok(Done::WaitsFor(connection.clone())),
+            NotNow::Trouble(trouble) => self.not_prepared(trouble).await,
+        }
+    }
+
+    fn instance(&self) -> Option<Arc<Instance>> {
+        self.context
+            .plan
+            .instances
+            .get(&self.delivery.instance)
+            .cloned()
+    }
+
+    /// The spacing of the integration's retries; safety does not matter before anything is sent.
+    fn policy_before_sending(&self) -> ml_connector_core::delivery::Policy {
+        match self.instance() {
+            Some(instance) => ml_connector_core::delivery::Policy {
+                retry: instance.integration.retry,
+                ..UNSENT
+            },
+            None => UNSENT,
+        }
+    }
+
+    /// The stored event as document.
+    async fn event(&self) -> Result<Result<Document, Trouble>, Error> {
+        let id = self.delivery.message;
+        let trouble = |why: String| {
+            let help = "verify the store with `ml-connector store verify`".to_owned();
+            Err(Trouble::Lasting {
+                class: Class::Configuration,
+                why,
+                help,
+                awaits: None,
+            })
+        };
+        Ok(match self.context.store.message_get(id).await? {
+            Some(message) => match serde_json::from_slice(&message.raw) {
+                Ok(event) => Ok(event),
+                Err(error) => trouble(format!("the stored event {id} cannot be read: {error}")),
+            },
+            None => trouble(format!("the event {id} is not in the store")),
+        })
+    }
+
+    async fn prepare<'a>(
+        &self,
+        instance: &'a Instance,
+        event: &'a Document,
+    ) -> Result<Preparing<'a>, Error> {
+        prepare::prepare(&self.context, &self.links, instance, event).await
+    }
+
+    /// What a delivery was held for may have appeared between looking for it and recording the hold.
+    async fn recheck(&mut self) -> Result<(), NotRecorded> {
+        let DeliveryState::Held(hold) = &self.delivery.state else {
+            return Ok(());
+        };
+        let store = &self.context.store;
+        let there = match &hold.awaits {
+            Some(Awaited::Crosswalk { table, key }) => {
+                store.crosswalk_get(table, key).await?.is_some()
+            }
+            Some(Awaited::Delivery { delivery }) => store
+                .delivery_get(*delivery)
+                .await?
+                .is_some_and(|other| other.state.kind().is_terminal()),
+            Some(Awaited::Until { .. }) | None => false,
+        };
+        if !there {
+            return Ok(());
+        }
+        let released = settle(
+            &self.context,
+            &self.delivery,
+            Event::Released,
+            &UNSENT,
+            With::default(),
+        )
+        .await;
+        match released {
+            Ok(delivery) => self.delivery = delivery,
+            // The commit that made it appear has released this delivery as well.
+            Err(NotRecorded::Store(Error::Changed(_))) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A panic is a bug of ours. The record must not be lost by it, nor tried again for ever.
+    async fn after_panic(&mut self) -> Result<(), NotRecorded> {
+        let Some(delivery) = self.context.store.delivery_get(self.delivery.id).await? else {
+            return Ok(());
+        };
+        let why = "the engine failed on this record; please report it".to_owned();
+        let event = match &delivery.state {
+            DeliveryState::InFlight { .. } => {
+                recover::lost(&self.context, &self.links, delivery).await?;
+                return Ok(());
+            }
+            DeliveryState::Pending { .. } => Event::NotPrepared(Trouble::Lasting {
+                class: Class::Configuration,
+                why,
+                help: "retry it after an upgrade".to_owned(),
+                awaits: None,
+            }),
+            DeliveryState::Uncertain { .. } => Event::LookedUp(LookUp::Failed { why, after: None }),
+            DeliveryState::Held(_)
+            | DeliveryState::Delivered { .. }
+            | DeliveryState::Skipped { .. }
+            | DeliveryState::Discarded { .. } => return Ok(()),
+        };
+        let policy = recover::policy(&self.context, &self.links, &delivery);
+        settle(&self.context, &delivery, event, &policy, With::default()).await?;
+        Ok(())
+    }
+
+    async fn report(&self, error: &NotRecorded) {
+        let (id, integration) = (self.delivery.id, &self.delivery.instance);
+        match error {
+            // Somebody decided about it meanwhile; nothing had been sent.
+            NotRecorded::Store(Error::Changed(_)) => {
+                tracing::info!(delivery = %id, %integration, "changed meanwhile");
+            }
+            NotRecorded::Store(_) | NotRecorded::Refused(_) => {
+                tracing::error!(delivery = %id, %integration, %error, "not recorded");
+                let until = later(self.context.now(), STORE_PAUSE);
+                tokio::select! {
+                    biased;
+                    () = self.context.stopping.cancelled() => {}
+                    () = self.context.seams.clock.sleep_until(until) => {}
+                }
+            }
+        }
+    }
+
+    fn log(&self) {
+        let delivery = &self.delivery;
+        let (id, integration, connection) = (delivery.id, &delivery.instance, &delivery.lane);
+        let event_id = delivery.event_id.as_str();
+        let state = delivery.state.kind().as_str();
+        match &delivery.state {
+            DeliveryState::Held(hold) => {
+                let (class, why) = (hold.class.as_str(), hold.why.as_str());
+                tracing::warn!(
+                    delivery = %id, %integration, %connection, event_id, class, why, "held"
+                );
+            }
+            DeliveryState::Uncertain { why, .. } => {
+                tracing::warn!(delivery = %id, %integration, %connection, event_id, why, "uncertain");
+            }
+            DeliveryState::Pending { .. }
+            | DeliveryState::InFlight { .. }
+            | DeliveryState::Delivered { .. }
+            | DeliveryState::Skipped { .. }
+            | DeliveryState::Discarded { .. } => {
+                tracing::debug!(delivery = %id, %integration, %connection, event_id, state, "moved");
+            }
+        }
+    }
+}

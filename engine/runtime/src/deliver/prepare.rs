@@ -1,0 +1,161 @@
+//! Preparation: the mapping says what it needs next, this fetches it, until the mapping knows what
+//! is to be written.
+
+use crate::connection::{Asked, Links, NotNow, Read};
+use crate::context::{Context, later};
+use ml_connector_core::delivery::{Awaited, Class, DeliveryState, Trouble};
+use ml_connector_core::identity::{ConnectionId, InstanceId};
+use ml_connector_core::mapping::{Next, Preparation, Prepared, RequiredKey, Supply};
+use ml_connector_core::plan::Instance;
+use ml_connector_store::{Delivery, Error};
+use serde_json::Value as Document;
+use std::time::Duration;
+
+/// How often a delivery looks again for one that it requires and that has not been accepted yet.
+const REQUIRED_LOOK: Duration = Duration::from_secs(10 * 60);
+
+/// The end of a preparation.
+#[derive(Debug)]
+pub(super) enum Preparing<'a> {
+    Ready {
+        prepared: Box<Prepared>,
+        preparation: Preparation<'a>,
+    },
+    Skip(String),
+    Trouble(Trouble),
+    WaitsFor(ConnectionId),
+}
+
+/// Reads done for this one preparation; asking twice for the same gives the same.
+type Cache = Vec<(ConnectionId, String, Document, Supply)>;
+
+pub(super) async fn prepare<'a>(
+    context: &Context,
+    links: &Links,
+    instance: &'a Instance,
+    event: &'a Document,
+) -> Result<Preparing<'a>, Error> {
+    let mut preparation = Preparation::new(instance, event);
+    let mut cache: Cache = Vec::new();
+    loop {
+        let supply = match preparation.next() {
+            Next::Ready(prepared) => {
+                return Ok(Preparing::Ready {
+                    prepared,
+                    preparation,
+                });
+            }
+            Next::Skip { reason } => return Ok(Preparing::Skip(reason)),
+            Next::Trouble(trouble) => return Ok(Preparing::Trouble(trouble)),
+            Next::Crosswalk { table, key } => {
+                match context.store.crosswalk_get(&table, &key).await? {
+                    Some(values) => Supply::Found(values),
+                    None => Supply::Missing {
+                        why: format!("`{table}` has no entry for `{key}`"),
+                        awaits: Some(Awaited::Crosswalk { table, key }),
+                    },
+                }
+            }
+            Next::Delivery { instances, by } => required(context, &instances, &by).await?,
+            Next::Read {
+                connection,
+                operation,
+                input,
+            } => {
+                let known = cache
+                    .iter()
+                    .find(|(c, o, i, _)| *c == connection && *o == operation && *i == input);
+                if let Some((.., supply)) = known {
+                    supply.clone()
+                } else {
+                    let supply = match read(links, &connection, &operation, &input).await {
+                        Ok(supply) => supply,
+                        Err(waits_for) => return Ok(Preparing::WaitsFor(waits_for)),
+                    };
+                    cache.push((connection, operation, input, supply.clone()));
+                    supply
+                }
+            }
+        };
+        preparation.supply(supply);
+    }
+}
+
+/// One read. An error names the connection that must admit calls first.
+async fn read(
+    links: &Links,
+    connection: &ConnectionId,
+    operation: &str,
+    input: &Document,
+) -> Result<Supply, ConnectionId> {
+    let not_there = |what: String| {
+        Ok(Supply::Failed(Trouble::Lasting {
+            class: Class::Configuration,
+            why: format!("{what} is not there"),
+            help: "correct the integration or the site, then retry it".to_owned(),
+            awaits: None,
+        }))
+    };
+    let Some(link) = links.get(connection) else {
+        return not_there(format!("connection `{connection}`"));
+    };
+    let Some(found) = link.plan().connector.operations.get(operation) else {
+        return not_there(format!("operation `{operation}` of `{connection}`"));
+    };
+    match link.read(found, Asked::with(input)).await {
+        Ok(Read::Found(result)) => Ok(Supply::Found(result)),
+        Ok(Read::NotFound(why)) => Ok(Supply::Missing { awaits: None, why }),
+        Err(NotNow::Trouble(trouble)) => Ok(Supply::Failed(trouble)),
+        Err(NotNow::Closed) => Err(connection.clone()),
+    }
+}
+
+/// Another delivery's receipt, or what to wait for.
+async fn required(
+    context: &Context,
+    instances: &[InstanceId],
+    by: &RequiredKey,
+) -> Result<Supply, Error> {
+    let mut ended = None;
+    for instance in instances {
+        let found = match by {
+            RequiredKey::DedupKey(key) => context.store.delivery_by_key(instance, key).await?,
+            RequiredKey::Reference(reference) => {
+                context
+                    .store
+                    .delivery_by_reference(instance, reference)
+                    .await?
+            }
+        };
+        let Some(Delivery { id, state, .. }) = found else {
+            continue;
+        };
+        match state {
+            DeliveryState::Delivered { receipt } => {
+                return Ok(Supply::Found(receipt.0.into_iter().collect()));
+            }
+            DeliveryState::Skipped { reason } | DeliveryState::Discarded { reason } => {
+                ended = Some(format!("{id} was not delivered: {reason}"));
+            }
+            DeliveryState::Pending { .. }
+            | DeliveryState::InFlight { .. }
+            | DeliveryState::Uncertain { .. }
+            | DeliveryState::Held(_) => {
+                let why = format!("{id} must be delivered first");
+                return Ok(Supply::NotYet {
+                    awaits: Awaited::Delivery { delivery: id },
+                    why,
+                });
+            }
+        }
+    }
+    Ok(match ended {
+        Some(why) => Supply::Missing { awaits: None, why },
+        None => Supply::Missing {
+            why: "the delivery that it requires has not been accepted yet".to_owned(),
+            awaits: Some(Awaited::Until {
+                due_at: later(context.now(), REQUIRED_LOOK),
+            }),
+        },
+    })
+}

@@ -1,0 +1,433 @@
+//! An attempt: claim, send, judge, settle.
+
+use super::aim::{Aim, NoTarget, Target, Turned, configuration};
+use super::prepare::Preparing;
+use super::{Done, Job};
+use crate::capture;
+use crate::connection::{self, Asked, Link, NotNow, Read, Turn};
+use crate::context::later;
+use crate::settle::{With, decide, record, record_surely};
+use ml_connector_core::delivery::{
+    Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, Receipt, Stepped, Trouble,
+    backoff,
+};
+use ml_connector_core::http::SendError;
+use ml_connector_core::mapping::Preparation;
+use ml_connector_core::plan::LookUpSpec;
+use ml_connector_core::protocol::{self, Answer, Call, ReadResult, StepVerdict};
+use ml_connector_store::{CrosswalkEntry, Exchange};
+use serde_json::Value as Document;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A claim outlives the time limit of its request by this much.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+impl Job {
+    /// Prepares and, if there is something to write, writes it.
+    pub(super) async fn attempt(&mut self) -> Turned {
+        let Some(instance) = self.instance() else {
+            let why = format!("the site does not run `{}`", self.delivery.instance);
+            let mut trouble = configuration(why);
+            if let Trouble::Lasting { help, .. } = &mut trouble {
+                *help = "enable the integration again, then retry it; or discard it".to_owned();
+            }
+            return self.not_prepared(trouble).await;
+        };
+        let event = match self.event().await? {
+            Ok(event) => event,
+            Err(trouble) => return self.not_prepared(trouble).await,
+        };
+        let (prepared, preparation) = match self.prepare(&instance, &event).await? {
+            Preparing::Ready {
+                prepared,
+                preparation,
+            } => (prepared, preparation),
+            Preparing::Skip(reason) => return self.apply(Event::Skipped { reason }).await,
+            Preparing::Trouble(trouble) => return self.not_prepared(trouble).await,
+            Preparing::WaitsFor(connection) => return Ok(Done::WaitsFor(connection)),
+        };
+        let link = match self.sink(&prepared.connection) {
+            Ok(link) => link,
+            Err(trouble) => return self.not_prepared(trouble).await,
+        };
+        let mut aim = match Aim::new(&link, &self.delivery, *prepared, None) {
+            Ok(aim) => aim,
+            Err(trouble) => return self.not_prepared(trouble).await,
+        };
+        let target = match aim.target(&self.delivery.progress) {
+            Ok(target) => target,
+            Err(NoTarget::Trouble(trouble)) => return self.not_prepared(trouble).await,
+            Err(NoTarget::Encode(error)) => {
+                let not_now = link.not_encodable(&aim.operation.name, &error);
+                return self.not_now(link.id(), not_now).await;
+            }
+        };
+        let policy = aim.policy(&instance, &target);
+        self.shoot(&mut aim, &target, &policy, &preparation).await
+    }
+
+    /// The connection that is written to. A site may have given the integration another one since
+    /// the delivery was accepted; that is fine as long as nothing was ever sent to the old one.
+    fn sink(
+        &self,
+        wanted: &ml_connector_core::identity::ConnectionId,
+    ) -> Result<Arc<Link>, Trouble> {
+        if wanted == self.lane.id() {
+            return Ok(Arc::clone(&self.lane));
+        }
+        if self.delivery.progress.attempts > 0 {
+            let lane = self.lane.id();
+            return Err(configuration(format!(
+                "it was begun at `{lane}`, but the integration now writes to `{wanted}`"
+            )));
+        }
+        let link = self.links.get(wanted).cloned();
+        link.ok_or_else(|| configuration(format!("there is no connection `{wanted}`")))
+    }
+
+    async fn shoot(
+        &mut self,
+        aim: &mut Aim,
+        target: &Target,
+        policy: &Policy,
+        preparation: &Preparation<'_>,
+    ) -> Turned {
+        let link = Arc::clone(&aim.link);
+        let turn = match link.enter(target.operation.anonymous).await {
+            Ok(turn) => turn,
+            Err(not_now) => return self.not_now(link.id(), not_now).await,
+        };
+        let call = aim.target_call(target);
+        let request = match turn.encode(&call) {
+            Ok(request) => request,
+            Err(error) => {
+                let not_now = link.not_encodable(&target.operation.name, &error);
+                return self.not_now(link.id(), not_now).await;
+            }
+        };
+        let lease_until = later(self.context.now(), request.timeout + LEASE_MARGIN);
+        let claim = Event::Claimed { lease_until };
+        let stepped = decide(&self.context, &self.delivery, &claim, policy)?;
+        let with = With {
+            reference: aim.reference.clone(),
+            exchange: Some(capture::request(&call)),
+            ..With::default()
+        };
+        self.delivery = record(&self.context, &self.delivery, claim, &stepped, with).await?;
+
+        let began = self.context.now();
+        let clock = Arc::clone(&self.context.seams.clock);
+        let answer = tokio::select! {
+            biased;
+            answer = turn.send(&call, request) => answer,
+            () = clock.sleep_until(lease_until) => {
+                Err(SendError::Unknown { why: "no answer before the claim lapsed".to_owned() })
+            }
+        };
+        let took = self.context.now().duration_since(began);
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(0);
+        let exchange = match &answer {
+            Ok(answer) => capture::answer(&call, answer, took_ms),
+            Err(_) => Exchange {
+                operation: target.operation.name.clone(),
+                duration_ms: took_ms,
+                ..Exchange::default()
+            },
+        };
+        let event = self.judge(aim, target, turn, &answer).await;
+        self.finish(&link, policy, event, exchange, preparation)
+            .await
+    }
+
+    /// What an answer means. The turn is used to drop a stale token, and is over before anything
+    /// else is asked of the connection.
+    async fn judge(
+        &self,
+        aim: &mut Aim,
+        target: &Target,
+        turn: Turn,
+        answer: &Result<Answer, SendError>,
+    ) -> Event {
+        let outcome = {
+            let call = aim.target_call(target);
+            if target.operation.write().is_none() {
+                return self.judge_read_step(aim, target, turn, answer).await;
+            }
+            if let Err(SendError::NotSent { why }) = answer {
+                self.context.counters.posted("not_sent");
+                return Event::NotSent { why: why.clone() };
+            }
+            let outcome = protocol::classify_write(&call, answer, self.context.now());
+            self.context.counters.posted(connection::word(&outcome));
+            close_turn(turn, &outcome).await;
+            match (&outcome, answer) {
+                (Outcome::AlreadyThere { .. }, Ok(answer)) => {
+                    match protocol::adoption(&call, answer) {
+                        Some(spec) => adopt(&aim.link, &call, spec, answer).await,
+                        None => outcome,
+                    }
+                }
+                _ => outcome,
+            }
+        };
+        match outcome {
+            Outcome::Succeeded { result, .. } if target.step.is_some() => {
+                self.step_ended(aim, target, result)
+            }
+            Outcome::AlreadyThere { receipt } if target.step.is_some() => {
+                self.step_ended(aim, target, receipt.0.into_iter().collect())
+            }
+            outcome => Event::Answered(outcome),
+        }
+    }
+
+    /// A step that only reads: whatever goes wrong, nothing was changed.
+    async fn judge_read_step(
+        &self,
+        aim: &mut Aim,
+        target: &Target,
+        turn: Turn,
+        answer: &Result<Answer, SendError>,
+    ) -> Event {
+        let call = aim.target_call(target);
+        let outcome = match protocol::classify_read(&call, answer, self.context.now()) {
+            ReadResult::Found { result, .. } => {
+                turn.proven();
+                drop(turn);
+                return self.step_ended(aim, target, result);
+            }
+            ReadResult::NotFound { .. } => {
+                turn.proven();
+                drop(turn);
+                return self.step_ended(aim, target, Document::Null);
+            }
+            ReadResult::Failed(outcome) => outcome,
+        };
+        close_turn(turn, &outcome).await;
+        Event::Answered(match outcome {
+            Outcome::Unknown { why } => Outcome::Retry {
+                after: None,
+                class: Class::Intermittent,
+                why,
+            },
+            other => other,
+        })
+    }
+
+    /// Judges a step by its own rules: done, ask again, or ended otherwise.
+    fn step_ended(&self, aim: &mut Aim, target: &Target, result: Document) -> Event {
+        let now = self.context.now();
+        let broken = |why: String| {
+            let help = "look in the target how far it came, then resolve it".to_owned();
+            Event::Answered(Outcome::Rejected {
+                class: Class::Configuration,
+                why,
+                help,
+            })
+        };
+        let Some(step) = aim.step(target) else {
+            return broken("the step is not in the connector any more".to_owned());
+        };
+        let name = step.name.clone();
+        match protocol::step_verdict(&aim.call(), step, &result, now) {
+            Ok(StepVerdict::Ended(outcome)) => Event::Answered(outcome),
+            Ok(StepVerdict::Wait) => self.step_waits(step.wait.as_ref()),
+            Err(error) => broken(format!("step `{name}`: {error}")),
+            Ok(StepVerdict::Done) => {
+                aim.with_result(&name, result.clone());
+                if !target.step.is_some_and(|(_, last)| last) {
+                    return Event::StepDone {
+                        name,
+                        result,
+                        due_at: now,
+                    };
+                }
+                match protocol::sequence_receipt(&aim.call()) {
+                    Ok(receipt) => Event::Answered(Outcome::Succeeded { receipt, result }),
+                    // Every step is done; only its name in the target is not known.
+                    Err(error) => {
+                        tracing::error!(delivery = %self.delivery.id, %error, "no receipt");
+                        let receipt = Receipt::default();
+                        Event::Answered(Outcome::Succeeded { receipt, result })
+                    }
+                }
+            }
+        }
+    }
+
+    /// When to ask again. The time since the first asking stands for the number of times: each wait
+    /// is in proportion to what has passed, which is what an exponential wait comes to.
+    fn step_waits(&self, wait: Option<&ml_connector_core::delivery::RetryPolicy>) -> Event {
+        let now = self.context.now();
+        let fallback = crate::intake::UNSENT.retry;
+        let wait = wait.unwrap_or(&fallback);
+        let since = self.delivery.progress.trying_since.unwrap_or(now);
+        let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        if passed >= wait.give_up_after {
+            return Event::Answered(Outcome::Rejected {
+                class: Class::Exhausted,
+                why: format!(
+                    "the target has not finished within {} s",
+                    wait.give_up_after.as_secs()
+                ),
+                help: "look in the target what keeps it, then retry: it goes on waiting".to_owned(),
+            });
+        }
+        let mut asked = 0;
+        let mut spent = Duration::ZERO;
+        while spent < passed && asked < 64 {
+            spent += backoff(wait, asked, u64::MAX, None).max(Duration::from_millis(1));
+            asked += 1;
+        }
+        let jitter = self.context.seams.entropy.draw();
+        // A part of the wait is kept whole, so that jitter never makes it ask at once again.
+        let full = backoff(wait, asked, u64::MAX, None);
+        let due = later(now, full / 2 + backoff(wait, asked, jitter, None) / 2);
+        Event::StepWaits { due_at: due }
+    }
+
+    /// Decides, performs what follows for the connection, and commits.
+    pub(super) async fn finish(
+        &mut self,
+        link: &Link,
+        policy: &Policy,
+        event: Event,
+        exchange: Exchange,
+        preparation: &Preparation<'_>,
+    ) -> Turned {
+        let stepped = decide(&self.context, &self.delivery, &event, policy)?;
+        perform(link, &event, &stepped);
+        let with = With {
+            exchange: Some(exchange),
+            remember: self.remember(&stepped, preparation),
+            ..With::default()
+        };
+        let recorded = record_surely(&self.context, &self.delivery, event, &stepped, with).await;
+        self.delivery = recorded?;
+        self.log();
+        self.recheck().await?;
+        Ok(Done::Moved)
+    }
+
+    /// Crosswalk entries that a success writes.
+    pub(super) fn remember(
+        &self,
+        stepped: &Stepped,
+        preparation: &Preparation<'_>,
+    ) -> Vec<CrosswalkEntry> {
+        let DeliveryState::Delivered { receipt } = &stepped.state else {
+            return Vec::new();
+        };
+        match preparation.remember(receipt) {
+            Ok(entries) => entries
+                .into_iter()
+                .map(|(table, key, values)| CrosswalkEntry { table, key, values })
+                .collect(),
+            // It is posted: that must be recorded in any case.
+            Err(trouble) => {
+                tracing::error!(delivery = %self.delivery.id, ?trouble, "nothing remembered");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Gives a turn back, with what the answer says about its credentials.
+async fn close_turn(turn: Turn, outcome: &Outcome) {
+    match outcome {
+        Outcome::Reauthenticate { why } => turn.stale(why).await,
+        Outcome::Succeeded { .. } | Outcome::AlreadyThere { .. } => turn.proven(),
+        Outcome::Retry { .. }
+        | Outcome::Throttle { .. }
+        | Outcome::Rejected { .. }
+        | Outcome::Unknown { .. } => {}
+    }
+}
+
+/// Reads what the target says is there already, and compares it with what we meant.
+async fn adopt(link: &Arc<Link>, call: &Call<'_>, spec: &LookUpSpec, answer: &Answer) -> Outcome {
+    let duplicate = |why: String| Outcome::Rejected {
+        class: Class::Duplicate,
+        why,
+        help: "compare the record in the target with this one, then resolve it".to_owned(),
+    };
+    let unknown = |why: String| Outcome::Unknown {
+        why: format!("it is there already, but {why}"),
+    };
+    let Some(operation) = link.plan().connector.operations.get(&spec.operation) else {
+        return unknown(format!("there is no operation `{}`", spec.operation));
+    };
+    let input = match protocol::look_up_input(call, spec, Some(answer)) {
+        Ok(input) => input,
+        Err(error) => return unknown(error.to_string()),
+    };
+    let asked = Asked {
+        reference: call.reference,
+        ..Asked::with(&input)
+    };
+    let read = match link.read(operation, asked).await {
+        Ok(read) => read,
+        Err(NotNow::Closed) => return unknown("its connection is closed".to_owned()),
+        Err(NotNow::Trouble(Trouble::Passing { why, .. } | Trouble::Lasting { why, .. })) => {
+            return unknown(why);
+        }
+    };
+    match protocol::look_up_verdict(call, spec, &as_result(read)) {
+        LookUp::Found { receipt } => Outcome::AlreadyThere { receipt },
+        LookUp::Differs { why } => duplicate(why),
+        LookUp::Absent => duplicate("the target says it has it, but does not show it".to_owned()),
+        LookUp::Failed { why, .. } => unknown(why),
+    }
+}
+
+/// A whole read as the codec judges it.
+pub(super) fn as_result(read: Read) -> ReadResult {
+    match read {
+        Read::Found(result) => ReadResult::Found { result, next: None },
+        Read::NotFound(why) => ReadResult::NotFound { why },
+    }
+}
+
+/// What a decision means for the connection. Order keys are the store's; a stale token was dropped
+/// with its turn.
+fn perform(link: &Link, event: &Event, stepped: &Stepped) {
+    let (class, why) = cause(event);
+    for effect in &stepped.effects {
+        match effect {
+            Effect::SystemFine => link.fine(),
+            Effect::SystemTrouble if class == Class::Authentication => {
+                link.credentials_refused(why)
+            }
+            Effect::SystemTrouble => link.trouble(class, why),
+            Effect::SlowDown { after } => link.slow_down(*after),
+            Effect::ReleaseOrderKey | Effect::Reauthenticate => {}
+        }
+    }
+}
+
+fn cause(event: &Event) -> (Class, &str) {
+    match event {
+        Event::Answered(
+            Outcome::Retry { class, why, .. } | Outcome::Rejected { class, why, .. },
+        ) => (*class, why),
+        Event::Answered(Outcome::Unknown { why }) | Event::NotSent { why } => {
+            (Class::Intermittent, why)
+        }
+        Event::Answered(
+            Outcome::Succeeded { .. }
+            | Outcome::AlreadyThere { .. }
+            | Outcome::Throttle { .. }
+            | Outcome::Reauthenticate { .. },
+        )
+        | Event::Claimed { .. }
+        | Event::NotPrepared(_)
+        | Event::Skipped { .. }
+        | Event::StepDone { .. }
+        | Event::StepWaits { .. }
+        | Event::LeaseLost
+        | Event::LookedUp(_)
+        | Event::Released
+        | Event::Decided { .. } => (Class::Intermittent, ""),
+    }
+}
