@@ -93,10 +93,12 @@ impl Event {
             Self::Skipped { .. } => Some((StateKind::Pending, "skip")),
             Self::NotSent { .. } => Some((StateKind::InFlight, "not sent")),
             Self::Answered(_) => Some((StateKind::InFlight, "answer")),
-            Self::StepDone { .. } => Some((StateKind::InFlight, "step done")),
             Self::StepWaits { .. } => Some((StateKind::InFlight, "step waits")),
             Self::LeaseLost => Some((StateKind::InFlight, "lost lease")),
-            Self::LookedUp(_) | Self::Released | Self::Decided { .. } => None,
+            Self::StepDone { .. }
+            | Self::LookedUp(_)
+            | Self::Released
+            | Self::Decided { .. } => None,
         }
     }
 }
@@ -178,7 +180,13 @@ pub fn step(
             name,
             result,
             due_at,
-        } => turn.step_done(name, result, due_at),
+        } => {
+            // Of an uncertain step, a look-up that found it says so; the sequence goes on after it.
+            if !matches!(state.kind(), StateKind::InFlight | StateKind::Uncertain) {
+                return Err(refusal(state, "step done", ""));
+            }
+            turn.step_done(name, result, due_at)
+        }
         Event::StepWaits { due_at } => {
             turn.effects.push(Effect::SystemFine);
             DeliveryState::Pending { due_at }
@@ -287,7 +295,8 @@ impl Turn<'_> {
                 self.delivered(receipt)
             }
             Outcome::Retry { after, class, why } => {
-                self.effects.push(if class == Class::Intermittent {
+                let trouble = matches!(class, Class::Intermittent | Class::Authentication);
+                self.effects.push(if trouble {
                     Effect::SystemTrouble
                 } else {
                     Effect::SystemFine
@@ -301,6 +310,16 @@ impl Turn<'_> {
             Outcome::Reauthenticate { why } => {
                 self.effects.push(Effect::Reauthenticate);
                 self.retry_soon(Class::Authentication, &why)
+            }
+            // A refusal of our credentials says nothing about this record, and concerns every other one as well: it
+            // waits with its connection instead of being held.
+            Outcome::Rejected {
+                class: class @ Class::Authentication,
+                why,
+                ..
+            } => {
+                self.effects.push(Effect::SystemTrouble);
+                self.retry(class, &why, None)
             }
             Outcome::Rejected { class, why, help } => {
                 self.effects.push(Effect::SystemFine);

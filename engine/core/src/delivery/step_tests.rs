@@ -433,6 +433,38 @@ fn claims_count_attempts_and_steps_forget_retries() {
 }
 
 #[test]
+fn refused_credentials_hold_no_record() {
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    let event = Event::Answered(Outcome::Rejected {
+        class: Class::Authentication,
+        why: "wrong password".into(),
+        help: "set it".into(),
+    });
+    let next = take(&flying, event, look_up()).unwrap();
+    assert_eq!(next.state.kind(), StateKind::Pending);
+    assert_eq!(next.effects, [Effect::SystemTrouble]);
+}
+
+#[test]
+fn an_uncertain_step_that_is_found_lets_the_sequence_go_on() {
+    let uncertain = DeliveryState::Uncertain {
+        due_at: now(),
+        since: now(),
+        absences: 1,
+        why: "cut".into(),
+    };
+    let found = Event::StepDone {
+        name: "insert".into(),
+        result: serde_json::json!({"id": 1}),
+        due_at: now(),
+    };
+    let next = take(&uncertain, found.clone(), look_up()).unwrap();
+    assert_eq!(next.state, DeliveryState::Pending { due_at: now() });
+    assert_eq!(next.progress.step, 1);
+    assert!(take(&hold(true, None), found, look_up()).is_err());
+}
+
+#[test]
 fn the_wait_a_target_asks_for_is_kept() {
     let flying = DeliveryState::InFlight { lease_until: now() };
     let event = Event::Answered(Outcome::Throttle {
