@@ -28,7 +28,8 @@ pub(crate) fn request(call: &Call<'_>) -> Exchange {
             exchange.request = cut(&format!("{} {}", request.method.as_str(), request.url));
             exchange.request_body = cut(&String::from_utf8_lossy(&request.body));
         }
-        // A mask can break an expression that computes with the value. Less is kept then, never more.
+        // A mask can break an expression that computes with the value. Less is kept then, never
+        // more.
         Err(error) => exchange.request = format!("(not shown: {error})"),
     }
     exchange

@@ -94,8 +94,13 @@ impl Lanes {
 /// refused requests does not become a flood of log lines.
 #[derive(Debug, Default)]
 pub(crate) struct LogGate {
-    kept: Mutex<HashMap<(String, &'static str), (Timestamp, u64)>>,
+    kept: Mutex<HashMap<Line, Kept>>,
 }
+
+/// Whose line, and the reason it gives.
+type Line = (String, &'static str);
+/// When the last one was written, and how many were kept back since.
+type Kept = (Timestamp, u64);
 
 impl LogGate {
     const INTERVAL: SignedDuration = SignedDuration::from_secs(10);

@@ -36,7 +36,8 @@ impl Router {
                     .connections
                     .get(&instance.integration.sink.connection),
             ) else {
-                // Binding a plan resolves every connection name; an instance without them has no stream to listen to.
+                // Binding a plan resolves every connection name; an instance without them has no
+                // stream to listen to.
                 continue;
             };
             by_stream
@@ -119,7 +120,8 @@ fn held(trouble: Trouble, now: Timestamp) -> DeliveryState {
     let event = Event::NotPrepared(trouble);
     match delivery::step(&pending, &Progress::default(), event, &UNSENT, now, 0) {
         Ok(stepped) => stepped.state,
-        // `step` takes a preparation failure in `Pending`; should that change, the worker meets the failure again.
+        // `step` takes a preparation failure in `Pending`; should that change, the worker meets the
+        // failure again.
         Err(_) => pending,
     }
 }

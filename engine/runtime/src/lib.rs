@@ -24,7 +24,10 @@ mod context;
 mod counters;
 mod credentials;
 mod deliver;
+mod engine;
 mod intake;
+pub mod operator;
+mod poller;
 mod receiver;
 mod seams;
 mod server;
@@ -36,6 +39,7 @@ mod worker;
 
 pub use connection::{Cause, CircuitView, Pause, Unusable};
 pub use counters::CountersSnapshot;
+pub use engine::{Engine, EngineOptions, Listen, StartError, Stopped};
 pub use seams::{
     Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SystemClock, SystemEntropy,
     Transport,

@@ -1,11 +1,14 @@
 //! Webhooks: raw bytes in, verified before anything reads them, one commit, then the answer.
 //!
 //! # What is promised
-//! - Nothing is parsed before its signature has matched, and nothing of a refused request is stored.
+//! - Nothing is parsed before its signature has matched, and nothing of a refused request is
+//!   stored.
 //! - The accepting status goes out after the commit. When the store cannot commit, or the engine is
 //!   stopping, the sender gets 503 with `Retry-After` and still has the event.
-//! - Memory is bounded: by the trigger's body limit for one request, by [`BUFFERED_KIB_MAX`] for all.
+//! - Memory is bounded: by the trigger's body limit for one request, by [`BUFFERED_KIB_MAX`] for
+//!   all.
 
+use crate::connection::Links;
 use crate::context::{Context, LogGate};
 use crate::intake::Router;
 use axum::body::Body;
@@ -42,6 +45,7 @@ const RETRY_AFTER_S: u64 = 5;
 #[derive(Debug)]
 pub(crate) struct Receiver {
     context: Arc<Context>,
+    links: Arc<Links>,
     router: Arc<Router>,
     buffer: Arc<Semaphore>,
     threads: Semaphore,
@@ -164,10 +168,11 @@ async fn by_trigger(
 }
 
 impl Receiver {
-    pub(crate) fn new(context: Arc<Context>, router: Arc<Router>) -> Self {
+    pub(crate) fn new(context: Arc<Context>, links: Arc<Links>, router: Arc<Router>) -> Self {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             context,
+            links,
             router,
             buffer: Arc::new(Semaphore::new(BUFFERED_KIB_MAX as usize)),
             threads: Semaphore::new(threads),
@@ -309,6 +314,7 @@ impl Receiver {
         let work = Work {
             hook: hook.clone(),
             context: Arc::clone(&self.context),
+            links: Arc::clone(&self.links),
             router: Arc::clone(&self.router),
             headers,
             body,
@@ -349,6 +355,7 @@ impl Hook {
 struct Work {
     hook: Hook,
     context: Arc<Context>,
+    links: Arc<Links>,
     router: Arc<Router>,
     headers: HeaderMap,
     body: Bytes,
@@ -395,28 +402,19 @@ impl Work {
             | Verify::SharedSecret { secret, .. }
             | Verify::Basic { secret } => secret,
         };
-        let names = self
-            .hook
-            .connection
-            .secrets
-            .get(name)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let source = &self.context.seams.secrets;
-        let mut values = Vec::with_capacity(names.len());
-        for name in names {
-            values.push(
-                source
-                    .get(name)
-                    .map_err(|error| Refusal::NoSecret(error.to_string()))?,
+        let link = self
+            .links
+            .get(&self.hook.connection.id)
+            .ok_or(Refusal::NoSuchWebhook)?;
+        let secrets = link.caller.secrets.resolve();
+        let live = secrets.all(name);
+        if live.is_empty() {
+            let why = secrets.missing().first().map_or_else(
+                || format!("the connection names no secret `{name}`"),
+                ToString::to_string,
             );
+            return Err(Refusal::NoSecret(why));
         }
-        if values.is_empty() {
-            return Err(Refusal::NoSecret(format!(
-                "the connection names no secret `{name}`"
-            )));
-        }
-        let live: Vec<&str> = values.iter().map(crate::Secret::expose).collect();
         let header = |name: &str| {
             self.headers
                 .get(name)

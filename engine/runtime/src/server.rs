@@ -37,7 +37,8 @@ impl Accept for TcpListener {
     type Stream = tokio::net::TcpStream;
     async fn accept(&self) -> io::Result<Self::Stream> {
         let (stream, _) = Self::accept(self).await?;
-        // Answers are one small write; without this they may wait for the other side's delayed acknowledgement.
+        // Answers are one small write; without this they may wait for the other side's delayed
+        // acknowledgement.
         stream.set_nodelay(true)?;
         Ok(stream)
     }

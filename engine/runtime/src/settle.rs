@@ -1,7 +1,7 @@
 //! Recording what happened to a delivery: the decision is `step`'s, the commit is the store's.
 
 use crate::context::{Context, later};
-use ml_connector_core::delivery::{self, DeliveryState, Effect, Event, Policy, Refused, Stepped};
+use ml_connector_core::delivery::{self, DeliveryState, Event, Policy, Refused, Stepped};
 use ml_connector_core::identity::Reference;
 use ml_connector_store::{CrosswalkEntry, Delivery, Error, Exchange, Transition};
 use std::time::Duration;
@@ -130,9 +130,4 @@ fn transition(
 
 fn counted(context: &Context, state: &DeliveryState) {
     context.counters.moved(state.kind().as_str());
-}
-
-/// Whether an effect is among those of a step.
-pub(crate) fn has(stepped: &Stepped, effect: &Effect) -> bool {
-    stepped.effects.contains(effect)
 }

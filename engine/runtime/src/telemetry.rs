@@ -4,9 +4,14 @@
 //! finished line and replaces any secret value that is live in this process.
 
 use crate::seams::Secret;
+use ml_connector_core::protocol::percent_encode;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tracing_subscriber::fmt::MakeWriter;
+
+mod line;
+
+pub use line::Lines;
 
 /// What stands in a line in place of a secret value.
 const MARK: &str = "[secret]";
@@ -32,7 +37,7 @@ pub fn redact(text: &str) -> String {
     let mut text = text.to_owned();
     for secret in secrets {
         let value = secret.expose();
-        let mut forms = vec![value.to_owned(), percent_encoded(value)];
+        let mut forms = vec![value.to_owned(), percent_encode(value)];
         if let Ok(json) = serde_json::to_string(value) {
             forms.push(json.trim_matches('"').to_owned());
         }
@@ -104,23 +109,6 @@ impl<W: Write> Write for RedactingWriter<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-mod line;
-
-pub use line::Lines;
-
-/// RFC 3986: everything but unreserved characters as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut encoded, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                encoded.push(char::from(byte));
-            } else {
-                encoded.push_str(&format!("%{byte:02X}"));
-            }
-            encoded
-        })
 }
 
 fn live() -> MutexGuard<'static, Vec<Weak<Secret>>> {

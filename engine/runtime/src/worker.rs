@@ -1,10 +1,10 @@
-//! One dispatcher per connection that is written to (a *lane*): it reserves what is due and runs it,
-//! a bounded number at a time.
+//! One dispatcher per connection that is written to (a *lane*): it reserves what is due and runs
+//! it, a bounded number at a time.
 //!
-//! It is a reconciler: a wake-up is a hint, the store says what is due. A reservation lives in memory
-//! only, so whatever a dying process had reserved is simply due again. While the lane's own circuit
-//! is open nothing is reserved; a delivery whose *source* cannot be read is parked, reserved, until
-//! that connection admits calls again. Neither costs an attempt or a commit.
+//! It is a reconciler: a wake-up is a hint, the store says what is due. A reservation lives in
+//! memory only, so whatever a dying process had reserved is simply due again. While the lane's own
+//! circuit is open nothing is reserved; a delivery whose *source* cannot be read is parked,
+//! reserved, until that connection admits calls again. Neither costs an attempt or a commit.
 
 use crate::connection::{Link, Links};
 use crate::context::{Context, later};
@@ -75,7 +75,8 @@ impl Worker {
             changes.borrow_and_update();
             let free = limit.saturating_sub(self.running);
             let mut next_due = None;
-            // While there is more than enough to do, whole batches are reserved, not one for every one done.
+            // While there is more than enough to do, whole batches are reserved, not one for every
+            // one done.
             if self.may_reserve() && (drained || free > limit / 4) {
                 match self.reserve(free).await {
                     Ok((full, due)) => {

@@ -210,9 +210,10 @@ impl Circuit {
     }
 
     fn open(&self, mut state: MutexGuard<'_, State>, cause: Cause, now: Timestamp) {
-        let (first, max) = match cause.class {
-            Class::Authentication => (REFUSED_FIRST, REFUSED_MAX),
-            _ => (self.rules.first, self.rules.max),
+        let (first, max) = if cause.class == Class::Authentication {
+            (REFUSED_FIRST, REFUSED_MAX)
+        } else {
+            (self.rules.first, self.rules.max)
         };
         let until = later(now, doubled(first, max, state.opened));
         state.condition = Condition::Open { until };

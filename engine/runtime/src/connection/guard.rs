@@ -42,7 +42,8 @@ impl Link {
                 let about_credentials = self.circuit().view().cause.is_some_and(|cause| {
                     matches!(cause.class, Class::Authentication | Class::Configuration)
                 });
-                if !in_time && !(about_credentials && self.caller.secrets.version() != vault) {
+                let vault_changed = self.caller.secrets.version() != vault;
+                if !(in_time || about_credentials && vault_changed) {
                     continue;
                 }
             }

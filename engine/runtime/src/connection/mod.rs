@@ -1,9 +1,9 @@
 //! A connection at run time: everything that is asked of its system goes through its [`Link`].
 //!
-//! In this order, for every call: the circuit must admit it, a permit bounds how many are under way,
-//! the budget paces it, credentials are made ready (a log-on, if need be), the request is sent once,
-//! and what came back is marked against the circuit. Whatever fails before sending costs a delivery
-//! no attempt.
+//! In this order, for every call: the circuit must admit it, a permit bounds how many are under
+//! way, the budget paces it, credentials are made ready (a log-on, if need be), the request is sent
+//! once, and what came back is marked against the circuit. Whatever fails before sending costs a
+//! delivery no attempt.
 
 mod budget;
 mod caller;

@@ -185,7 +185,6 @@ impl Link {
     /// Marks what an answer shows about the system and our standing with it.
     pub(crate) fn mark(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Succeeded { .. } | Outcome::AlreadyThere { .. } => self.fine(),
             Outcome::Retry {
                 class: class @ Class::Intermittent,
                 why,
@@ -205,7 +204,10 @@ impl Link {
             } => {
                 self.credentials_refused(why);
             }
-            Outcome::Retry { .. } | Outcome::Rejected { .. } => self.fine(),
+            Outcome::Succeeded { .. }
+            | Outcome::AlreadyThere { .. }
+            | Outcome::Retry { .. }
+            | Outcome::Rejected { .. } => self.fine(),
             Outcome::Throttle { after, .. } => self.slow_down(*after),
             // Marked where the token is dropped.
             Outcome::Reauthenticate { .. } => {}

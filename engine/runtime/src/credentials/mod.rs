@@ -17,7 +17,6 @@ pub(crate) use session::{Lease, Sessions};
 pub(crate) use token::Token;
 
 use crate::connection::Caller;
-use jiff::Timestamp;
 use ml_connector_core::delivery::Class;
 use ml_connector_core::plan::Auth;
 use ml_connector_core::protocol::Credentials;
@@ -188,9 +187,4 @@ fn misconfigured(error: &EvalError) -> Failure {
         why: format!("cannot authenticate: {error}"),
         help: "set the missing secrets or correct the connection's settings".to_owned(),
     }
-}
-
-/// When a token that lives for `seconds` ends.
-fn expiry(now: Timestamp, seconds: u64) -> Timestamp {
-    crate::context::later(now, Duration::from_secs(seconds))
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use ml_connector_core::delivery::Class;
 use ml_connector_core::http::{HttpRequest, HttpResponse, Method, SendError};
 use ml_connector_core::plan::{OauthClient, OauthRefresh};
+use ml_connector_core::protocol::percent_encode;
 use ml_connector_core::template::{EvalError, Template};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// What a token request is made of, beside the grant.
 struct Client<'a> {
     token_url: &'a Template,
-    client_id: &'a Template,
-    client_secret: &'a Template,
+    id: &'a Template,
+    secret: &'a Template,
     scope: Option<&'a Template>,
     in_body: bool,
     renew_before: Duration,
@@ -52,8 +53,8 @@ pub(super) async fn client_credentials(
 ) -> Result<Arc<Token>, Failure> {
     let client = Client {
         token_url: &oauth.token_url,
-        client_id: &oauth.client_id,
-        client_secret: &oauth.client_secret,
+        id: &oauth.client_id,
+        secret: &oauth.client_secret,
         scope: oauth.scope.as_ref(),
         in_body: oauth.in_body,
         renew_before: oauth.renew_before,
@@ -69,8 +70,8 @@ pub(super) async fn refresh(
 ) -> Result<Arc<Token>, Failure> {
     let client = Client {
         token_url: &oauth.token_url,
-        client_id: &oauth.client_id,
-        client_secret: &oauth.client_secret,
+        id: &oauth.client_id,
+        secret: &oauth.client_secret,
         scope: oauth.scope.as_ref(),
         in_body: oauth.in_body,
         renew_before: oauth.renew_before,
@@ -96,8 +97,8 @@ pub(super) async fn refresh(
         .as_ref()
         .filter(|new| **new != present)
     {
-        // The old one may be void from here on. If the new one cannot be kept, using the access token would only hide
-        // that the connection is lost at the next restart.
+        // The old one may be void from here on. If the new one cannot be kept, using the access
+        // token would only hide that the connection is lost at the next restart.
         caller
             .secrets
             .put(name, &Secret::new(rotated.clone()))
@@ -147,10 +148,7 @@ fn request(
 ) -> Result<HttpRequest, EvalError> {
     let scope = scope_with_secrets(caller);
     let url = client.token_url.text(&scope)?;
-    let (id, secret) = (
-        client.client_id.text(&scope)?,
-        client.client_secret.text(&scope)?,
-    );
+    let (id, secret) = (client.id.text(&scope)?, client.secret.text(&scope)?);
     if let Some(wanted) = client.scope {
         form.push(("scope", wanted.text(&scope)?));
     }
@@ -166,7 +164,7 @@ fn request(
         form.push(("client_secret", secret));
     } else {
         // RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
-        let pair = format!("{}:{}", form_encoded(&id), form_encoded(&secret));
+        let pair = format!("{}:{}", percent_encode(&id), percent_encode(&secret));
         headers.push((
             "Authorization".to_owned(),
             format!("Basic {}", STANDARD.encode(pair)),
@@ -174,7 +172,7 @@ fn request(
     }
     let body = form
         .iter()
-        .map(|(name, value)| format!("{name}={}", form_encoded(value)))
+        .map(|(name, value)| format!("{name}={}", percent_encode(value)))
         .collect::<Vec<_>>()
         .join("&");
     Ok(HttpRequest {
@@ -232,18 +230,4 @@ fn denial(response: &HttpResponse) -> String {
         })
         .map(|denied| format!(", {}", denied.error))
         .unwrap_or_default()
-}
-
-fn form_encoded(text: &str) -> String {
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut encoded, byte| {
-            match byte {
-                b' ' => encoded.push('+'),
-                _ if byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) => {
-                    encoded.push(char::from(byte));
-                }
-                _ => encoded.push_str(&format!("%{byte:02X}")),
-            }
-            encoded
-        })
 }

@@ -418,7 +418,7 @@ async fn log_off(old: &Live) {
     match caller.session_call(logoff, Some(&old.token)).await {
         Ok(Outcome::Succeeded { .. }) => tracing::info!(%connection, "logged off"),
         Ok(other) => {
-            tracing::warn!(%connection, outcome = crate::connection::word(&other), "log-off failed")
+            tracing::warn!(%connection, outcome = crate::connection::word(&other), "log-off failed");
         }
         Err(_) => tracing::warn!(%connection, "log-off failed"),
     }

@@ -43,7 +43,8 @@ impl Job {
                 .await;
         }
         let lane = Arc::clone(&self.lane);
-        // What the target may have is under the reference that was claimed, whatever the mapping says now.
+        // What the target may have is under the reference that was claimed, whatever the mapping
+        // says now.
         let claimed = self.delivery.reference.clone();
         let mut aim = match Aim::new(&lane, &self.delivery, *prepared, claimed) {
             Ok(aim) => aim,

@@ -1,9 +1,9 @@
 //! One delivery on its way: prepare, claim, send, settle; or look up what became of it.
 //!
-//! What happens is decided by `delivery::step` alone. This module performs: it reads what the mapping
-//! asks for, commits the claim before anything is sent, sends once, and commits what came of it. A
-//! delivery is never lost with its task: a panic is caught, and what had been claimed by then is
-//! treated as a lost lease.
+//! What happens is decided by `delivery::step` alone. This module performs: it reads what the
+//! mapping asks for, commits the claim before anything is sent, sends once, and commits what came
+//! of it. A delivery is never lost with its task: a panic is caught, and what had been claimed by
+//! then is treated as a lost lease.
 
 mod aim;
 mod look_up;
@@ -172,7 +172,8 @@ impl Job {
         prepare::prepare(&self.context, &self.links, instance, event).await
     }
 
-    /// What a delivery was held for may have appeared between looking for it and recording the hold.
+    /// What a delivery was held for may have appeared between looking for it and recording the
+    /// hold.
     async fn recheck(&mut self) -> Result<(), NotRecorded> {
         let DeliveryState::Held(hold) = &self.delivery.state else {
             return Ok(());

@@ -28,11 +28,14 @@ impl Job {
     pub(super) async fn attempt(&mut self) -> Turned {
         let Some(instance) = self.instance() else {
             let why = format!("the site does not run `{}`", self.delivery.instance);
-            let mut trouble = configuration(why);
-            if let Trouble::Lasting { help, .. } = &mut trouble {
-                *help = "enable the integration again, then retry it; or discard it".to_owned();
-            }
-            return self.not_prepared(trouble).await;
+            return self
+                .not_prepared(Trouble::Lasting {
+                    class: Class::Configuration,
+                    why,
+                    help: "enable the integration again, then retry it; or discard it".to_owned(),
+                    awaits: None,
+                })
+                .await;
         };
         let event = match self.event().await? {
             Ok(event) => event,
@@ -172,13 +175,19 @@ impl Job {
             }
         };
         match outcome {
-            Outcome::Succeeded { result, .. } if target.step.is_some() => {
-                self.step_ended(aim, target, result)
+            Outcome::Succeeded { ref result, .. } if target.step.is_some() => {
+                self.step_ended(aim, target, result.clone())
             }
-            Outcome::AlreadyThere { receipt } if target.step.is_some() => {
-                self.step_ended(aim, target, receipt.0.into_iter().collect())
+            Outcome::AlreadyThere { ref receipt } if target.step.is_some() => {
+                self.step_ended(aim, target, receipt.0.clone().into_iter().collect())
             }
-            outcome => Event::Answered(outcome),
+            Outcome::Succeeded { .. }
+            | Outcome::AlreadyThere { .. }
+            | Outcome::Retry { .. }
+            | Outcome::Throttle { .. }
+            | Outcome::Reauthenticate { .. }
+            | Outcome::Rejected { .. }
+            | Outcome::Unknown { .. } => Event::Answered(outcome),
         }
     }
 
@@ -205,13 +214,14 @@ impl Job {
             ReadResult::Failed(outcome) => outcome,
         };
         close_turn(turn, &outcome).await;
-        Event::Answered(match outcome {
-            Outcome::Unknown { why } => Outcome::Retry {
+        Event::Answered(if let Outcome::Unknown { why } = outcome {
+            Outcome::Retry {
                 after: None,
                 class: Class::Intermittent,
                 why,
-            },
-            other => other,
+            }
+        } else {
+            outcome
         })
     }
 
@@ -397,7 +407,7 @@ fn perform(link: &Link, event: &Event, stepped: &Stepped) {
         match effect {
             Effect::SystemFine => link.fine(),
             Effect::SystemTrouble if class == Class::Authentication => {
-                link.credentials_refused(why)
+                link.credentials_refused(why);
             }
             Effect::SystemTrouble => link.trouble(class, why),
             Effect::SlowDown { after } => link.slow_down(*after),

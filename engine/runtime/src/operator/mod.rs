@@ -1,0 +1,276 @@
+//! What a person can ask of an installation: look, decide, set, pause.
+//!
+//! The same command runs in two places: in the engine, where it comes in over the control socket
+//! (see [`call`]), or on an opened store when no engine holds it (see [`execute`]). Every act
+//! leaves actor and reason in the audit trail.
+
+mod execute;
+mod socket;
+
+pub use execute::{execute, ping};
+pub use socket::{CallError, call};
+pub(crate) use socket::{bind, routes};
+
+use crate::connection::CircuitView;
+use crate::counters::CountersSnapshot;
+use jiff::Timestamp;
+use ml_connector_core::delivery::{Decision, DeliveryState};
+use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId, InstanceId};
+use ml_connector_store::{AuditRecord, Counts, CrosswalkEntry, Delivery, Selection};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Document;
+
+/// Who asks, and why. Acts need both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// Who.
+    pub actor: String,
+    /// Why, in the person's words.
+    pub reason: String,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// How everything stands.
+    Status,
+    /// A page of deliveries.
+    Deliveries {
+        /// Which.
+        selection: Selection,
+    },
+    /// One delivery with its history.
+    Delivery {
+        /// Which.
+        id: DeliveryId,
+        /// Whether the stored event comes with it, as received: it may hold personal data.
+        event: bool,
+    },
+    /// Decides about deliveries, each in a commit of its own.
+    Resolve {
+        /// Which.
+        deliveries: Vec<DeliveryId>,
+        /// What.
+        decision: Decision,
+        /// Who and why.
+        act: Act,
+    },
+    /// One entry of a matching table.
+    CrosswalkGet {
+        /// Which table.
+        table: CrosswalkId,
+        /// Which key.
+        key: String,
+    },
+    /// Sets entries, in one commit; null values remove.
+    CrosswalkSet {
+        /// The entries.
+        entries: Vec<CrosswalkEntry>,
+        /// Who and why.
+        act: Act,
+    },
+    /// A page of entries by table and key.
+    CrosswalkList {
+        /// Of this table, or of all.
+        table: Option<CrosswalkId>,
+        /// Only greater keys: the last one of the page before.
+        after: Option<String>,
+        /// Most entries.
+        limit: usize,
+    },
+    /// Stops a connection's calls until it is resumed. Needs a running engine.
+    Pause {
+        /// Which.
+        connection: ConnectionId,
+        /// Who and why.
+        act: Act,
+    },
+    /// Lets a paused connection go on; probes an open circuit at once. Needs a running engine.
+    Resume {
+        /// Which.
+        connection: ConnectionId,
+        /// Who and why.
+        act: Act,
+    },
+    /// Logs in to the real system and reads something harmless. Needs a running engine; see also
+    /// [`ping`].
+    Ping {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Keeps a note in the audit trail.
+    Note {
+        /// What kind, e.g. `secret_set`.
+        kind: String,
+        /// Who and why.
+        act: Act,
+        /// Facts, without secrets.
+        facts: Document,
+    },
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// To `status`.
+    Status(Box<Status>),
+    /// To `deliveries`.
+    Deliveries {
+        /// By id.
+        deliveries: Vec<Delivery>,
+    },
+    /// To `delivery`.
+    Delivery {
+        /// As it stands.
+        delivery: Box<Delivery>,
+        /// Everything that happened to it, oldest first.
+        history: Vec<AuditRecord>,
+        /// Its event as received, if it was asked for.
+        event: Option<String>,
+    },
+    /// To `resolve`: one for each delivery, in order.
+    Resolved {
+        /// What became of each.
+        results: Vec<Resolved>,
+    },
+    /// To `crosswalk_get`.
+    Entry {
+        /// Nothing if there is no such entry.
+        entry: Option<CrosswalkEntry>,
+    },
+    /// To `crosswalk_list`.
+    Entries {
+        /// By table and key.
+        entries: Vec<CrosswalkEntry>,
+    },
+    /// To `crosswalk_set`.
+    Set {
+        /// Entries written.
+        written: u64,
+        /// Deliveries that were held for them and are due again.
+        released: u64,
+    },
+    /// To `ping`.
+    Pinged(Pinged),
+    /// To `pause`, `resume` and `note`.
+    Done,
+    /// It was not done.
+    Refused {
+        /// Why.
+        error: String,
+        /// The next step, or empty.
+        help: String,
+    },
+}
+
+/// What became of one delivery of a `resolve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// Its new state, if the decision was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<DeliveryState>,
+    /// Why not, otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How everything stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The site's name, from a running engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// Since when the engine runs; nothing if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_since: Option<Timestamp>,
+    /// Hash of the running plan, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// Counts by integration instance.
+    pub instances: Vec<InstanceStatus>,
+    /// The connections of a running engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionStatus>,
+    /// The polls of a running engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub polls: Vec<PollStatus>,
+    /// What the running engine has done since its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<CountersSnapshot>,
+    /// Number of the newest record of the journal.
+    pub records: u64,
+    /// Its hash, hex.
+    pub head: String,
+}
+
+/// One instance's counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Which.
+    pub instance: InstanceId,
+    /// Whether the running plan has it.
+    pub enabled: bool,
+    /// How many there are.
+    pub counts: Counts,
+}
+
+/// How one connection stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionStatus {
+    /// Which.
+    pub connection: ConnectionId,
+    /// Its connector.
+    pub connector: String,
+    /// Its circuit and pause.
+    pub circuit: CircuitView,
+    /// Its session or token in words, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When the next delivery of its lane is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<Timestamp>,
+}
+
+/// How one poll stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollStatus {
+    /// `<connection>/<trigger>`.
+    pub poll: String,
+    /// When it asks next; nothing while it is asking or waits for its connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+    /// Its cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What a ping found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinged {
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// What was read, in order.
+    pub steps: Vec<PingStep>,
+}
+
+/// One read of a ping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PingStep {
+    /// The operation.
+    pub operation: String,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What the connector shows of it, if it went well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shows: Option<String>,
+    /// What went wrong, otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The next step in plain words, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+}
