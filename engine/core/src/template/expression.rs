@@ -203,6 +203,35 @@ impl Template {
         self.to_text(value)
     }
 
+    /// Its value as text, with every computed part passed through `encode`; what is written out stays as it is.
+    ///
+    /// # Errors
+    /// As [`Template::text`]; also with the words of `encode` where it refuses a part.
+    pub fn encoded_text(
+        &self,
+        scope: &Scope<'_>,
+        encode: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<String, EvalError> {
+        let refused = |why| EvalError::new(&self.source, why);
+        match &self.content {
+            Content::Fixed(_) => self.text(scope),
+            Content::Single(_) => encode(&self.text(scope)?).map_err(refused),
+            Content::Text(pieces) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Raw(raw) => text.push_str(raw),
+                        Piece::Computed(lowered) => {
+                            let value = self.to_text(lowered.document(scope, &self.source)?)?;
+                            text.push_str(&encode(&value).map_err(refused)?);
+                        }
+                    }
+                }
+                Ok(text)
+            }
+        }
+    }
+
     /// As [`Template::text`], with null meaning "left out".
     ///
     /// # Errors

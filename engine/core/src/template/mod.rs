@@ -36,7 +36,7 @@ mod shape;
 pub use engine::FUEL;
 pub use expression::{Expression, Template};
 pub use filters::{FilterInfo, TEXT_BYTES_MAX, catalogue};
-pub use path::Path;
+pub use path::{Leg, Path};
 pub use scope::Scope;
 pub use shape::{Comparison, Kind, Segment, Shape};
 
