@@ -78,6 +78,8 @@ codes! {
     SITE_POLL = "E0607", "a poll override that fits no poll trigger";
     CASE_INTEGRATION = "E0701", "the case names no known integration";
     CASE_NAME = "E0702", "the case names something its integration does not have";
+    CASE_FILE = "E0703", "a file that the case names";
+    CASE_VALUE = "E0704", "a value in the case that does not fit its schema";
     NOT_SUPPORTED = "E0901", "not supported in this version";
 }
 

@@ -10,12 +10,25 @@
 pub mod json_schema;
 pub mod manual;
 pub mod outline;
+pub mod site;
 pub mod table;
 pub mod tables;
 pub mod unsupported;
 pub mod words;
 
+mod bind;
+mod context;
+mod library;
+mod located;
+mod lower;
+mod reader;
+mod schemas;
 mod structure;
+
+pub use library::{VERSION, kind_of};
+pub use located::Located;
 
 #[cfg(test)]
 mod generated_tests;
+#[cfg(test)]
+mod shipped_tests;

@@ -3,6 +3,8 @@
 //! Lowering makes a [`Library`] of the definition files; binding a site file to it makes a [`Plan`]. Only a `Plan` runs.
 //! `preview`, `test` and `validate` need no more than a `Library`.
 
+use crate::cases::Case;
+use crate::definition::Located;
 use crate::delivery::{Class, RepeatSafety, RetryPolicy};
 use crate::http::Method;
 use crate::identity::{ConnectionId, ConnectorId, CrosswalkId, InstanceId, IntegrationId};
@@ -13,18 +15,23 @@ use serde_json::Value as Document;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything the definition files say.
+/// Everything the definition files say. Made by [`Library::load`].
 #[derive(Debug)]
 pub struct Library {
     /// Connectors by name.
     pub connectors: IndexMap<ConnectorId, Arc<Connector>>,
     /// Integrations by name.
     pub integrations: IndexMap<IntegrationId, Arc<Integration>>,
-    /// SHA-256 over the definition files in name order; stamped on every message.
+    /// Cases, in the order of their files.
+    pub cases: Vec<Case>,
+    /// Schema files by name (`system/record.json`), each with everything it refers to under its `$defs`.
+    pub schemas: IndexMap<String, Document>,
+    /// SHA-256 over connectors, integrations and schemas in name order; stamped on every message.
     pub hash: [u8; 32],
+    pub(crate) located: Located,
 }
 
-/// A library bound to one site.
+/// A library bound to one site. Made by [`Plan::bind`].
 #[derive(Debug)]
 pub struct Plan {
     /// The site's name.
@@ -722,7 +729,7 @@ pub struct ResultSpec {
     pub select: Option<Path>,
     /// Whether the result is every node selected (a list) or the one (an error if there are more).
     pub list: bool,
-    /// JSON Schema of the result.
+    /// JSON Schema of the result; for a list, of one element.
     pub schema: Document,
 }
 

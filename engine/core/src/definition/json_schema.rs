@@ -4,7 +4,6 @@
 //! says the rest.
 
 use super::outline::{self, Part};
-use super::structure::join;
 use super::table::{Field, Keys, Need, Rule, Sees, Shape, Table, Tagged};
 use super::tables::DefinitionKind;
 use super::unsupported::{self, UNSUPPORTED};
@@ -96,7 +95,7 @@ fn property(table: &Table, field: &Field) -> Document {
 }
 
 /// What a default means, read as the YAML it is written in.
-fn literal(text: &str) -> Document {
+pub(super) fn literal(text: &str) -> Document {
     let mut sources = SourceSet::new();
     let file = sources.add("default", text);
     let node = yaml::load(&sources, file, &mut Findings::new());
@@ -283,13 +282,5 @@ pub(super) fn sees(shape: &Shape) -> Option<Sees> {
         | Shape::Anything
         | Shape::Object(_)
         | Shape::Tagged(_) => None,
-    }
-}
-
-/// The words of a key, for the manual.
-pub(super) fn words(shape: &Shape) -> Option<String> {
-    match shape {
-        Shape::Word(words) => Some(join(words)),
-        _ => None,
     }
 }

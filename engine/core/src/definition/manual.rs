@@ -100,7 +100,7 @@ fn fields(table: &Table, tag: Option<(&str, &str)>) -> String {
     }
     push(
         &mut text,
-        "\n| key | value | needed | what it says |\n|---|---|---|---|\n",
+        "\n| key | value | needed, or default | what it says |\n|---|---|---|---|\n",
     );
     for field in table.fields() {
         push(&mut text, &row(field));
@@ -141,10 +141,10 @@ fn row(field: &Field) -> String {
 
 /// Names are code; phrases that stand for several names are not.
 fn quoted(name: &str) -> String {
-    if name.contains(' ') && !name.contains('`') {
+    if name.contains(' ') {
         name.to_owned()
     } else {
-        format!("`{name}`").replace("``", "`")
+        format!("`{name}`")
     }
 }
 

@@ -32,6 +32,25 @@ pub(super) fn check(
     walk.broken
 }
 
+/// Checks a part of a file that no table leads to.
+pub(super) fn check_part(
+    node: &Node,
+    key: Option<Span>,
+    table: &'static Table,
+    path: &[&str],
+    findings: &mut Findings,
+) -> Broken {
+    let path = path.iter().map(|key| (*key).to_owned()).collect();
+    let mut walk = Walk {
+        findings,
+        broken: Broken::new(),
+        unsupported: &[],
+        path,
+    };
+    walk.object(node, key, table, None);
+    walk.broken
+}
+
 /// The place to show for a node: itself if it is a scalar, else its key, else its first line.
 pub(super) fn point(node: &Node, key: Option<Span>) -> Span {
     match &node.value {

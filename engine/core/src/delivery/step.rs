@@ -95,10 +95,9 @@ impl Event {
             Self::Answered(_) => Some((StateKind::InFlight, "answer")),
             Self::StepWaits { .. } => Some((StateKind::InFlight, "step waits")),
             Self::LeaseLost => Some((StateKind::InFlight, "lost lease")),
-            Self::StepDone { .. }
-            | Self::LookedUp(_)
-            | Self::Released
-            | Self::Decided { .. } => None,
+            Self::StepDone { .. } | Self::LookedUp(_) | Self::Released | Self::Decided { .. } => {
+                None
+            }
         }
     }
 }

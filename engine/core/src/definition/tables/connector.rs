@@ -63,9 +63,10 @@ pub(crate) static CONNECTOR: Table = Table {
         ),
         default(
             "answers",
-            Shape::Map(Keys::Identifier, &Shape::Template(scopes::ANSWER)),
+            Shape::Map(Keys::Identifier, &Shape::Template(scopes::ANSWERS)),
             "{}",
-            "Values made of every answer, in order: `outcomes` and receipts read them by these names, and so do later ones.",
+            "Values made of every answer, in order, and read by name in `outcomes` and `receipt`: what an answer complains \
+             of, wherever the system puts that.",
         ),
         required(
             "outcomes",

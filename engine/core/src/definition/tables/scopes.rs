@@ -27,6 +27,15 @@ pub(crate) const REQUEST: Sees = &[
 ];
 /// The choice of a variant.
 pub(crate) const VARIANT: Sees = &["settings", "input", "reference", "documents"];
+/// A value made of every answer.
+pub(crate) const ANSWERS: Sees = &[
+    "status",
+    "headers",
+    "body",
+    "text",
+    "settings",
+    "earlier values of `answers`",
+];
 /// An answer.
 pub(crate) const ANSWER: Sees = &[
     "status",
@@ -35,7 +44,7 @@ pub(crate) const ANSWER: Sees = &[
     "text",
     "settings",
     "input",
-    "the names in `answers`",
+    "the values of `answers`",
 ];
 /// An answer of which the result has been selected.
 pub(crate) const RECEIPT: Sees = &[
@@ -47,7 +56,7 @@ pub(crate) const RECEIPT: Sees = &[
     "settings",
     "input",
     "reference",
-    "the names in `answers`",
+    "the values of `answers`",
 ];
 /// A look-up's input.
 pub(crate) const LOOK_UP_INPUT: Sees = &["settings", "input", "reference"];

@@ -1,0 +1,314 @@
+//! The case file.
+
+use super::super::reader::Reader;
+use super::super::structure;
+use crate::cases::Case;
+use crate::codes;
+use crate::definition::bind::{self, Wrong};
+use crate::definition::tables::case::RAW_ANSWER;
+use crate::definition::words;
+use crate::diagnostic::Diagnostic;
+use crate::http::HttpResponse;
+use crate::identity::IntegrationId;
+use crate::plan::{FetchFrom, Integration};
+use crate::rehearsal::Given;
+use crate::source::Span;
+use crate::yaml::{Entry, Node, NodeId};
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Document};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The integrations there are, and those that would be there if their files could be read.
+pub(in crate::definition) struct Integrations<'a> {
+    pub(in crate::definition) known: &'a IndexMap<IntegrationId, Arc<Integration>>,
+    pub(in crate::definition) unreadable: &'a HashSet<String>,
+}
+
+/// The raw answers in a case, which its table cannot tell from results.
+pub(in crate::definition) fn raw_answers(node: &Node) -> impl Iterator<Item = (&str, &Entry)> {
+    let fetch = node.get("fetch").map_or(&[][..], Node::entries);
+    fetch
+        .iter()
+        .filter_map(|entry| Some((entry.key.as_str(), raw_answer(&entry.value)?)))
+}
+
+fn raw_answer(node: &Node) -> Option<&Entry> {
+    match node.entries() {
+        [entry] if entry.key == "response" => Some(entry),
+        _ => None,
+    }
+}
+
+/// A case. `None` if its event or integration could not be read.
+pub(in crate::definition) fn lower(
+    reader: &Reader<'_, '_>,
+    node: &Node,
+    integrations: &Integrations<'_>,
+) -> Option<Case> {
+    reader.opt_text("version");
+    let integration = integration(reader, integrations);
+    if let Some(integration) = integration {
+        check_names(reader, integration);
+        check_values(reader, integration);
+    }
+    let expect = reader.object("expect");
+    ask_all(&expect);
+    let case = Case {
+        name: reader.text("case"),
+        integration: IntegrationId::new(reader.text("integration")),
+        settings: reader
+            .entries("settings")
+            .map(|(name, node)| (name.to_owned(), node.to_document()))
+            .collect(),
+        params: reader
+            .document("params")
+            .unwrap_or_else(|| Document::Object(Map::new())),
+        event: event(reader)?,
+        requires: reader
+            .entries("requires")
+            .map(|(name, node)| (name.to_owned(), required(node)))
+            .collect(),
+        fetch: reader
+            .entries("fetch")
+            .map(|(name, node)| (name.to_owned(), given(reader, node)))
+            .collect(),
+        crosswalks: reader
+            .entries("crosswalks")
+            .map(|(name, node)| (name.to_owned(), rows(node)))
+            .collect(),
+        answer: reader.opt_object("answer").map(|one| response(&one)),
+        expect: expect.node.map_or(Document::Null, Node::to_document),
+        span: node.get("case").map_or(node.span, |node| node.span),
+        expect_span: node
+            .entry("expect")
+            .map_or(node.span, |entry| entry.key_span),
+    };
+    integration.map(|_| case)
+}
+
+/// `expect` is handed on as it is written; its rows are compared one by one when the case runs.
+fn ask_all(reader: &Reader<'_, '_>) {
+    for field in reader.table.fields() {
+        for inner in reader
+            .opt_object(field.name)
+            .iter()
+            .chain(&reader.objects(field.name))
+        {
+            if !std::ptr::eq(inner.table, reader.table) {
+                ask_all(inner);
+            }
+        }
+    }
+}
+
+fn integration<'a>(
+    reader: &Reader<'_, '_>,
+    integrations: &Integrations<'a>,
+) -> Option<&'a Integration> {
+    let node = reader.node("integration")?;
+    let name = node.scalar().map_or("", |scalar| scalar.text.as_str());
+    let known = integrations.known.get(name);
+    if known.is_none() && !integrations.unreadable.contains(name) {
+        let what = format!("there is no integration `{name}`");
+        let mut finding = Diagnostic::error(codes::CASE_INTEGRATION, node.span, what);
+        let names = integrations.known.keys().map(IntegrationId::as_str);
+        if let Some(near) = words::nearest(name, names) {
+            finding = finding.help(format!("did you mean `{near}`?"));
+        }
+        reader.cx.report(finding);
+    }
+    known.map(AsRef::as_ref)
+}
+
+fn event(reader: &Reader<'_, '_>) -> Option<Document> {
+    if let Some(event) = reader.document("event") {
+        return Some(event);
+    }
+    let node = reader.node("event_file")?;
+    let name = node.scalar()?.text.as_str();
+    let sources = reader.cx.sources;
+    let folder = sources
+        .name(node.span.file)
+        .rsplit_once('/')
+        .map_or("", |(folder, _)| folder);
+    let path = join(folder, name);
+    let Some(file) = sources.by_name(&path).and_then(|id| sources.file(id)) else {
+        let what = format!("there is no file `{name}`");
+        let finding = Diagnostic::error(codes::CASE_FILE, node.span, what);
+        reader
+            .cx
+            .report(finding.label(format!("expected as `{path}`")));
+        return None;
+    };
+    match serde_json::from_str(file.text()) {
+        Ok(event) => Some(event),
+        Err(error) => {
+            let what = format!("`{name}` is not JSON");
+            reader.cx.report(
+                Diagnostic::error(codes::CASE_FILE, node.span, what).label(error.to_string()),
+            );
+            None
+        }
+    }
+}
+
+/// A path below a folder, `.` and `..` resolved as text.
+fn join(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let absolute = folder.starts_with('/');
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"))
+}
+
+// -- what is given ----------------------------------------------------------------------------------------------------
+
+fn given(reader: &Reader<'_, '_>, node: &Node) -> Given {
+    if let Some(entry) = raw_answer(node) {
+        return Given::Response(response(&Reader::new(
+            reader.cx,
+            Some(&entry.value),
+            &RAW_ANSWER,
+        )));
+    }
+    Given::Document(there(node))
+}
+
+/// `{}` says that it is not there, like null.
+fn there(node: &Node) -> Document {
+    match node.to_document() {
+        Document::Object(object) if object.is_empty() => Document::Null,
+        document => document,
+    }
+}
+
+fn required(node: &Node) -> Given {
+    if node.scalar().is_some_and(|scalar| scalar.text == "not_yet") {
+        return Given::NotYet;
+    }
+    Given::Document(there(node))
+}
+
+fn response(reader: &Reader<'_, '_>) -> HttpResponse {
+    let text = |node: &Node| {
+        node.scalar()
+            .map(|scalar| scalar.text.clone())
+            .unwrap_or_default()
+    };
+    let body = match reader.document("body") {
+        None | Some(Document::Null) => Bytes::new(),
+        Some(Document::String(text)) => Bytes::from(text),
+        Some(document) => Bytes::from(document.to_string()),
+    };
+    HttpResponse {
+        status: reader.count("status"),
+        headers: reader
+            .entries("headers")
+            .map(|(name, node)| (name.to_owned(), text(node)))
+            .collect(),
+        body,
+    }
+}
+
+fn rows(node: &Node) -> IndexMap<String, Document> {
+    node.entries()
+        .iter()
+        .map(|entry| (entry.key.clone(), there(&entry.value)))
+        .collect()
+}
+
+// -- whether it fits --------------------------------------------------------------------------------------------------
+
+fn check_names(reader: &Reader<'_, '_>, integration: &Integration) {
+    let fetched = integration
+        .fetch
+        .iter()
+        .filter_map(|fetch| match &fetch.from {
+            FetchFrom::Crosswalk { table, .. } => Some(table.as_str()),
+            FetchFrom::Operation { .. } => None,
+        });
+    let remembered = integration.remember.iter().map(|one| one.table.as_str());
+    let tables = fetched.chain(remembered).collect();
+    let names = |key: &str, what: &str, known: Vec<&str>| {
+        for entry in reader.node(key).map_or(&[][..], Node::entries) {
+            if !known.contains(&entry.key.as_str()) {
+                let message = format!("`{}` has no {what} `{}`", integration.id, entry.key);
+                let mut finding = Diagnostic::error(codes::CASE_NAME, entry.key_span, message);
+                if let Some(near) = words::nearest(&entry.key, known.iter().copied()) {
+                    finding = finding.help(format!("did you mean `{near}`?"));
+                } else if !known.is_empty() {
+                    finding = finding.help(format!("it has {}", structure::join(&known)));
+                }
+                reader.cx.report(finding);
+            }
+        }
+    };
+    names(
+        "settings",
+        "connection",
+        integration.connections.keys().map(String::as_str).collect(),
+    );
+    names(
+        "fetch",
+        "fetch",
+        integration
+            .fetch
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect(),
+    );
+    names(
+        "requires",
+        "required delivery",
+        integration
+            .requires
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect(),
+    );
+    names("crosswalks", "crosswalk", tables);
+}
+
+fn check_values(reader: &Reader<'_, '_>, integration: &Integration) {
+    let root: Option<Span> = reader.node("integration").map(|node| node.span);
+    let report = |wrong: Vec<Wrong>, node: Option<&Node>, what: &str| {
+        for one in wrong {
+            let Some(span) = node.map(|node| bind::place(node, &one.path)).or(root) else {
+                continue;
+            };
+            let finding =
+                Diagnostic::error(codes::CASE_VALUE, span, format!("{what}: {}", one.why));
+            reader.cx.report(finding);
+        }
+    };
+    let broken: &HashSet<NodeId> = reader.cx.broken;
+    for (name, node) in reader.entries("settings") {
+        let Some(connector) = integration.connections.get(name) else {
+            continue;
+        };
+        if !node
+            .entries()
+            .iter()
+            .any(|entry| broken.contains(&entry.value.id))
+        {
+            let wrong = bind::misfits(&connector.settings, &node.to_document());
+            report(wrong, Some(node), &format!("settings of `{name}`"));
+        }
+    }
+    let params = reader.node("params");
+    let document = params.map_or_else(|| Document::Object(Map::new()), Node::to_document);
+    report(
+        bind::misfits(&integration.params, &document),
+        params,
+        "parameters",
+    );
+}

@@ -1,0 +1,180 @@
+//! How a system is reached.
+
+use super::super::reader::Reader;
+use super::ENCODINGS;
+use crate::plan::{
+    AnswerFormat, Auth, BodyFormat, Circuit, Encoding, Http, Jwt, KeyPlace, OauthClient,
+    OauthRefresh, RateHeaders, RateLimit, ResetFormat, XmlRules,
+};
+
+pub(super) fn lower(reader: &Reader<'_, '_>) -> Http {
+    Http {
+        base_url: reader.template("base_url"),
+        headers: reader.templates("headers").collect(),
+        auth: auth(reader),
+        rate_limit: reader.opt_object("rate_limit").map(|one| rate_limit(&one)),
+        concurrency: reader.template("concurrency"),
+        timeout: reader.template("timeout"),
+        answer_bytes_max: reader.size("answer_bytes_max"),
+        answer: answer(&reader.object("answer"), None),
+        circuit: circuit(&reader.object("circuit")),
+    }
+}
+
+fn circuit(reader: &Reader<'_, '_>) -> Circuit {
+    Circuit {
+        failures: reader.count("failures"),
+        first: reader.duration("first"),
+        max: reader.duration("max"),
+    }
+}
+
+fn rate_limit(reader: &Reader<'_, '_>) -> RateLimit {
+    RateLimit {
+        requests: reader.count("requests"),
+        per: reader.duration("per"),
+        follow: reader.opt_object("follow").map(|one| rate_headers(&one)),
+    }
+}
+
+fn rate_headers(reader: &Reader<'_, '_>) -> RateHeaders {
+    let formats = [
+        ("seconds", ResetFormat::Seconds),
+        ("http-date", ResetFormat::HttpDate),
+        ("epoch", ResetFormat::Epoch),
+    ];
+    RateHeaders {
+        remaining: reader.text("remaining"),
+        reset: reader.text("reset"),
+        reset_format: reader
+            .word("reset_format", &formats)
+            .unwrap_or(ResetFormat::Seconds),
+    }
+}
+
+/// How answers are read. What is not said is as in `outer`, if there is one.
+pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> AnswerFormat {
+    let bodies = [
+        ("json", BodyFormat::Json),
+        ("xml", BodyFormat::Xml),
+        ("text", BodyFormat::Text),
+        ("json_or_text", BodyFormat::JsonOrText),
+        ("xml_or_text", BodyFormat::XmlOrText),
+        ("none", BodyFormat::None),
+    ];
+    let xml = reader.object("xml");
+    let own = AnswerFormat {
+        body: reader.word("body", &bodies).unwrap_or(BodyFormat::Json),
+        encoding: reader
+            .word("encoding", &ENCODINGS)
+            .unwrap_or(Encoding::Utf8),
+        unquote: reader.flag("unquote"),
+        xml: XmlRules {
+            lowercase_names: xml.flag("lowercase_names"),
+            lists: xml.texts("lists"),
+            trim: xml.flag("trim"),
+            unwrap: xml.texts("unwrap"),
+        },
+    };
+    let Some(outer) = outer else { return own };
+    let said = |reader: &Reader<'_, '_>, key| reader.node(key).is_some();
+    AnswerFormat {
+        body: if said(reader, "body") {
+            own.body
+        } else {
+            outer.body
+        },
+        encoding: if said(reader, "encoding") {
+            own.encoding
+        } else {
+            outer.encoding
+        },
+        unquote: if said(reader, "unquote") {
+            own.unquote
+        } else {
+            outer.unquote
+        },
+        xml: XmlRules {
+            lowercase_names: if said(&xml, "lowercase_names") {
+                own.xml.lowercase_names
+            } else {
+                outer.xml.lowercase_names
+            },
+            lists: if said(&xml, "lists") {
+                own.xml.lists
+            } else {
+                outer.xml.lists.clone()
+            },
+            trim: if said(&xml, "trim") {
+                own.xml.trim
+            } else {
+                outer.xml.trim
+            },
+            unwrap: if said(&xml, "unwrap") {
+                own.xml.unwrap
+            } else {
+                outer.xml.unwrap.clone()
+            },
+        },
+    }
+}
+
+fn auth(reader: &Reader<'_, '_>) -> Auth {
+    let Some((kind, one)) = reader.tagged("auth") else {
+        return Auth::None;
+    };
+    match kind {
+        "bearer" => Auth::Bearer {
+            token: one.template("token"),
+        },
+        "basic" => Auth::Basic {
+            username: one.template("username"),
+            password: one.template("password"),
+            stop_after_refusal: one.flag("stop_after_refusal"),
+        },
+        "api_key" => {
+            let places = [
+                ("header", KeyPlace::Header),
+                ("query", KeyPlace::Query),
+                ("cookie", KeyPlace::Cookie),
+            ];
+            Auth::ApiKey {
+                place: one.word("in", &places).unwrap_or(KeyPlace::Header),
+                name: one.text("name"),
+                value: one.template("value"),
+            }
+        }
+        "session" => Auth::Session {
+            logon: one.text("logon"),
+            token: one.expression("token"),
+            logoff: one.opt_text("logoff"),
+            scope: one.template("scope"),
+            idle_max: one.template("idle_max"),
+        },
+        "oauth_client" => Auth::OauthClient(OauthClient {
+            token_url: one.template("token_url"),
+            client_id: one.template("client_id"),
+            client_secret: one.template("client_secret"),
+            scope: one.opt_template("scope"),
+            in_body: one.flag("in_body"),
+            renew_before: one.duration("renew_before"),
+        }),
+        "oauth_refresh" => Auth::OauthRefresh(OauthRefresh {
+            token_url: one.template("token_url"),
+            authorize_url: one.opt_template("authorize_url"),
+            client_id: one.template("client_id"),
+            client_secret: one.template("client_secret"),
+            refresh_token: one.text("refresh_token"),
+            scope: one.opt_template("scope"),
+            in_body: one.flag("in_body"),
+            renew_before: one.duration("renew_before"),
+        }),
+        "jwt" => Auth::Jwt(Jwt {
+            algorithm: one.text("algorithm"),
+            key: one.template("key"),
+            claims: one.templates("claims").collect(),
+            lifetime: one.duration("lifetime"),
+        }),
+        _ => Auth::None,
+    }
+}
