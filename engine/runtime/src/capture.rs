@@ -2,6 +2,7 @@
 //! personal data, and the answer with both taken out. Secrets are absent by construction.
 
 use crate::telemetry;
+use ml_connector_core::masking::{MASK, masked};
 use ml_connector_core::protocol::{self, Answer, Call, Masked};
 use ml_connector_store::Exchange;
 use serde_json::Value as Document;
@@ -9,8 +10,6 @@ use std::collections::BTreeSet;
 
 /// Longer requests and answers are cut, in bytes.
 const TEXT_MAX: usize = 16 * 1024;
-/// What stands in place of a personal value.
-const MASK: &str = "[masked]";
 
 /// What is about to be sent.
 pub(crate) fn request(call: &Call<'_>) -> Exchange {
@@ -52,32 +51,6 @@ pub(crate) fn answer(call: &Call<'_>, answer: &Answer, duration_ms: u64) -> Exch
         response_body: cut(&telemetry::redact(&text)),
         duration_ms,
         ..Exchange::default()
-    }
-}
-
-/// A copy of a document with the members masked that its schema declares as sensitive.
-fn masked(document: &Document, schema: &Document) -> Document {
-    if schema.get("x-sensitive") == Some(&Document::Bool(true)) && !document.is_null() {
-        return Document::String(MASK.to_owned());
-    }
-    match document {
-        Document::Object(members) => members
-            .iter()
-            .map(|(name, value)| {
-                let property = schema.get("properties").and_then(|all| all.get(name));
-                (
-                    name.clone(),
-                    masked(value, property.unwrap_or(&Document::Null)),
-                )
-            })
-            .collect(),
-        Document::Array(items) => {
-            let schema = schema.get("items").unwrap_or(&Document::Null);
-            items.iter().map(|item| masked(item, schema)).collect()
-        }
-        Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => {
-            document.clone()
-        }
     }
 }
 
@@ -148,28 +121,6 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn declared_members_are_masked_at_any_depth_and_nothing_else_is() {
-        let schema = json!({ "properties": {
-            "ssn": { "x-sensitive": true },
-            "worker": { "properties": { "account": { "x-sensitive": true } } },
-            "lines": { "items": { "properties": { "iban": { "x-sensitive": true } } } },
-        } });
-        let input = json!({
-            "ssn": "078-05-1120",
-            "worker": { "account": 12345, "name": "Jo" },
-            "lines": [{ "iban": "GB33", "amount": 5 }],
-        });
-        assert_eq!(
-            masked(&input, &schema),
-            json!({
-                "ssn": "[masked]",
-                "worker": { "account": "[masked]", "name": "Jo" },
-                "lines": [{ "iban": "[masked]", "amount": 5 }],
-            })
-        );
-    }
 
     #[test]
     fn sensitive_values_are_found_under_their_names_only() {
