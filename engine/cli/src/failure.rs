@@ -31,6 +31,11 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
+/// Findings that have been told already and forbid going on.
+#[derive(Debug, thiserror::Error)]
+#[error("there are findings")]
+pub(crate) struct Told;
+
 /// What the person can do next, carried along with an error and printed after it.
 ///
 /// Its text stands for the layer it is attached to, so it needs no context of its own.

@@ -10,10 +10,11 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-/// Folders of a root whose files are definitions, with what their names end in.
+/// Folders of a root whose files are definitions, with what their names end in. JSON beside definitions is events and
+/// answers that cases refer to.
 const FOLDERS: [(&str, &[&str]); 3] = [
-    ("connectors", &["yaml", "yml"]),
-    ("mappings", &["yaml", "yml"]),
+    ("connectors", &["yaml", "yml", "json"]),
+    ("mappings", &["yaml", "yml", "json"]),
     ("schemas", &["json"]),
 ];
 
@@ -182,6 +183,7 @@ mod tests {
             "connectors/netledger/README.md",
             "connectors/netledger/.connector.yaml.swp.yaml",
             "mappings/a/flow.yaml",
+            "mappings/a/cases/event.json",
             "mappings/a/cases/one.yml",
             "schemas/netledger/bill.json",
             "schemas/dsl/case.json",
@@ -201,6 +203,7 @@ mod tests {
             Root::open(folder.path()).unwrap().files,
             [
                 "connectors/netledger/connector.yaml",
+                "mappings/a/cases/event.json",
                 "mappings/a/cases/one.yml",
                 "mappings/a/flow.yaml",
                 "schemas/netledger/bill.json",

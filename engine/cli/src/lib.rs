@@ -7,12 +7,15 @@
 mod ask;
 mod commands;
 mod csv;
+mod definitions;
 mod failure;
 mod files;
 mod findings;
+mod outputs;
 mod pages;
 mod rehearsed;
 mod secrets;
+mod site;
 mod table;
 mod terminal;
 mod vault;
@@ -63,7 +66,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal.tell(failure::describe(&error));
+            if !error.is::<failure::Told>() {
+                terminal.tell(failure::describe(&error));
+            }
             failure::exit_code(&error)
         }
     }

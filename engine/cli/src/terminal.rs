@@ -85,6 +85,11 @@ impl Terminal {
         self.colour_out
     }
 
+    /// Whether words for people are coloured.
+    pub(crate) const fn colours_words(&self) -> bool {
+        self.colour_err
+    }
+
     /// Whether a person reads stdout.
     pub(crate) const fn person_reads_data(&self) -> bool {
         self.person_out

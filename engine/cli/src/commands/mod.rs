@@ -3,6 +3,8 @@
 mod completions;
 mod explain;
 mod schema;
+mod secrets;
+mod validate;
 mod version;
 
 use crate::failure::Exit;
@@ -12,6 +14,10 @@ use clap::{Subcommand, ValueEnum};
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Check definitions, without network and without secrets.
+    Validate(validate::Args),
+    /// Keep secret values in the encrypted vault.
+    Secrets(secrets::Args),
     /// Say what a finding's code means.
     Explain(explain::Args),
     /// Print the JSON Schema of a definition or of an output.
@@ -25,6 +31,8 @@ pub(crate) enum Command {
 /// Performs a command.
 pub(crate) fn perform(command: Command, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     match command {
+        Command::Validate(args) => validate::perform(&args, terminal),
+        Command::Secrets(args) => secrets::perform(&args, terminal),
         Command::Explain(args) => explain::perform(&args, terminal),
         Command::Schema(args) => schema::perform(&args, terminal),
         Command::Version(args) => version::perform(&args, terminal),

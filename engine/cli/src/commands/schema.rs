@@ -1,5 +1,6 @@
 //! `schema`: JSON Schemas of what goes in (definitions) and what comes out (documents for programs).
 
+use super::secrets::SecretsOutput;
 use super::version::VersionOutput;
 use crate::failure::{Exit, usage};
 use crate::findings::FindingsOutput;
@@ -39,6 +40,7 @@ enum Which {
 
 /// Every document a command prints for programs, by the command's name.
 const OUTPUTS: &[(&str, fn() -> Schema)] = &[
+    ("secrets", || schema_for!(SecretsOutput)),
     ("validate", || schema_for!(FindingsOutput)),
     ("version", || schema_for!(VersionOutput)),
 ];

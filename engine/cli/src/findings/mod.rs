@@ -11,6 +11,7 @@ pub(crate) use github::github;
 pub(crate) use junit::junit;
 pub(crate) use sarif::{Rule, sarif};
 
+use crate::table::count;
 use ml_connector_core::diagnostic::{Diagnostic, Severity as Badness};
 use ml_connector_core::source::{SourceSet, Span};
 use schemars::JsonSchema;
@@ -104,6 +105,53 @@ pub(crate) struct Related {
     pub(crate) message: String,
     /// Where.
     pub(crate) place: Place,
+}
+
+impl Summary {
+    /// Adds what was looked at elsewhere.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.connectors += other.connectors;
+        self.integrations += other.integrations;
+        self.cases += other.cases;
+        self.sites += other.sites;
+        self.errors += other.errors;
+        self.warnings += other.warnings;
+    }
+
+    /// In one line, e.g. `12 files: no findings`.
+    pub(crate) fn line(&self) -> String {
+        let parts = [
+            (self.connectors, "connector", "connectors"),
+            (self.integrations, "integration", "integrations"),
+            (self.cases, "case", "cases"),
+            (self.sites, "site", "sites"),
+        ];
+        let kinds: Vec<String> = parts
+            .into_iter()
+            .filter(|(number, ..)| *number > 0)
+            .map(|(number, one, many)| count(number, one, many))
+            .collect();
+        let files = count(self.files, "file", "files");
+        let looked = if kinds.is_empty() {
+            files
+        } else {
+            format!("{files} ({})", kinds.join(", "))
+        };
+        let found = match (self.errors, self.warnings) {
+            (0, 0) => "no findings".to_owned(),
+            (errors, 0) => count(errors, "error", "errors"),
+            (0, warnings) => count(warnings, "warning", "warnings"),
+            (errors, warnings) => {
+                format!(
+                    "{}, {}",
+                    count(errors, "error", "errors"),
+                    count(warnings, "warning", "warnings")
+                )
+            }
+        };
+        format!("{looked}: {found}")
+    }
 }
 
 impl Severity {
