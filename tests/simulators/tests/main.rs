@@ -9,3 +9,4 @@
 
 mod gocardless;
 mod support;
+mod syspro;
