@@ -32,3 +32,5 @@ pub use located::Located;
 mod generated_tests;
 #[cfg(test)]
 mod shipped_tests;
+#[cfg(test)]
+mod tests;

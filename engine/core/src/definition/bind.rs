@@ -100,7 +100,7 @@ impl Binder<'_> {
         for wrong in misfits(&connector.settings, &stated.settings) {
             let mut path = vec!["connections", id.as_str(), "settings"];
             path.extend(wrong.path.iter().map(String::as_str));
-            let span = nearest_span(&self.site.node, &path);
+            let span = self.wrong_span(&path, wrong.is_key);
             let what = format!("connection `{id}`: {}", wrong.why);
             let mut finding = Diagnostic::error(codes::SITE_SETTING, span, what);
             finding.help = wrong.help;
@@ -186,6 +186,14 @@ impl Binder<'_> {
             }
         }
         !matches!(here.value, Value::Map(_))
+    }
+
+    fn wrong_span(&self, path: &[&str], is_key: bool) -> Span {
+        if is_key {
+            self.key_span(path)
+        } else {
+            nearest_span(&self.site.node, path)
+        }
     }
 
     fn key_span(&self, path: &[&str]) -> Span {
@@ -283,7 +291,7 @@ impl Binder<'_> {
         for wrong in misfits(&integration.params, &stated.params) {
             let mut path = vec!["integrations", at, "params"];
             path.extend(wrong.path.iter().map(String::as_str));
-            let span = nearest_span(&self.site.node, &path);
+            let span = self.wrong_span(&path, wrong.is_key);
             let what = format!("`{}`: {}", stated.name, wrong.why);
             let mut finding = Diagnostic::error(codes::SITE_PARAM, span, what);
             finding.help = wrong.help;
@@ -449,6 +457,8 @@ fn did_you_mean<'a>(
 pub(super) struct Wrong {
     /// Where, from the object that was checked.
     pub(super) path: Vec<String>,
+    /// Whether it is the key there that is wrong, not its value.
+    pub(super) is_key: bool,
     /// What is wrong with it.
     pub(super) why: String,
     /// How to mend it.
@@ -472,6 +482,7 @@ pub(super) fn misfits(schema: &Document, given: &Document) -> Vec<Wrong> {
                     .map(|text| format!("`{name}`: {text}"));
                 wrong.push(Wrong {
                     path,
+                    is_key: false,
                     why: format!("`{name}` is missing"),
                     help,
                 });
@@ -491,6 +502,7 @@ pub(super) fn misfits(schema: &Document, given: &Document) -> Vec<Wrong> {
                     path.push(name.clone());
                     wrong.push(Wrong {
                         path,
+                        is_key: true,
                         why: format!("there is no `{name}`"),
                         help,
                     });
@@ -505,6 +517,7 @@ pub(super) fn misfits(schema: &Document, given: &Document) -> Vec<Wrong> {
                 };
                 wrong.push(Wrong {
                     path,
+                    is_key: false,
                     why,
                     help: None,
                 });
@@ -527,6 +540,7 @@ fn bad_durations(schema: &Document, given: &Document) -> Vec<Wrong> {
         let why = words::duration(value).err()?;
         Some(Wrong {
             path: vec![name.clone()],
+            is_key: false,
             why: format!("`{name}` must be a length of time: {why}"),
             help: Some(words::DURATION_HELP.to_owned()),
         })
@@ -553,10 +567,17 @@ pub(crate) fn with_defaults(schema: &Document, given: &Document) -> Document {
     Document::Object(filled)
 }
 
-/// The place of a path below a node, or of what is nearest above it.
-pub(super) fn place(node: &Node, path: &[String]) -> Span {
-    let path: Vec<_> = path.iter().map(String::as_str).collect();
-    nearest_span(node, &path)
+/// The place of what is wrong below a node, or of what is nearest above it.
+pub(super) fn place(node: &Node, wrong: &Wrong) -> Span {
+    let path: Vec<_> = wrong.path.iter().map(String::as_str).collect();
+    let key = path
+        .split_last()
+        .filter(|_| wrong.is_key)
+        .and_then(|(last, above)| {
+            let above = above.iter().try_fold(node, |here, name| here.get(name))?;
+            Some(above.entry(last)?.key_span)
+        });
+    key.unwrap_or_else(|| nearest_span(node, &path))
 }
 
 fn nearest_span(node: &Node, path: &[&str]) -> Span {

@@ -19,9 +19,6 @@ pub(super) struct Context<'a> {
     pub(super) schemas: &'a Schemas,
     pub(super) broken: &'a Broken,
     pub(super) findings: RefCell<&'a mut Findings>,
-    /// Which rows of which tables were asked for.
-    #[cfg(test)]
-    pub(super) asked: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>>,
 }
 
 impl<'a> Context<'a> {
@@ -36,8 +33,6 @@ impl<'a> Context<'a> {
             schemas,
             broken,
             findings: RefCell::new(findings),
-            #[cfg(test)]
-            asked: RefCell::default(),
         }
     }
 
@@ -127,6 +122,12 @@ impl<'a> Context<'a> {
         finding.help.clone_from(&error.help);
         self.report(finding);
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Which rows of which tables lowering asked for, in this thread.
+    pub(super) static ASKED: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> = RefCell::default();
 }
 
 /// Stands in for a template that was reported.

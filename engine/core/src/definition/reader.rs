@@ -28,10 +28,7 @@ impl<'c, 'a> Reader<'c, 'a> {
         debug_assert!(field.is_some(), "{} has no row for {key}", self.table.name);
         #[cfg(test)]
         if let Some(field) = field {
-            self.cx
-                .asked
-                .borrow_mut()
-                .insert((self.table.name, field.name));
+            context::ASKED.with_borrow_mut(|asked| asked.insert((self.table.name, field.name)));
         }
         field
     }

@@ -282,7 +282,7 @@ fn check_values(reader: &Reader<'_, '_>, integration: &Integration) {
     let root: Option<Span> = reader.node("integration").map(|node| node.span);
     let report = |wrong: Vec<Wrong>, node: Option<&Node>, what: &str| {
         for one in wrong {
-            let Some(span) = node.map(|node| bind::place(node, &one.path)).or(root) else {
+            let Some(span) = node.map(|node| bind::place(node, &one)).or(root) else {
                 continue;
             };
             let finding =
