@@ -308,7 +308,7 @@ impl<'a> One<'_, 'a> {
         if let Auth::Session { logon, .. } = &self.connector.http.auth {
             scope = if *logon == operation.name {
                 scope.refusing("session", "this call makes the session")
-            } else if operation.anonymous {
+            } else if operation.anonymous && !matches!(operation.kind, OperationKind::Session) {
                 scope.refusing("session", "the operation says `auth: none`")
             } else {
                 scope.with("session", Entry::text())
