@@ -173,7 +173,7 @@ pub fn step(
         Event::Claimed { lease_until } => turn.claimed(lease_until),
         Event::NotPrepared(trouble) => turn.trouble(trouble),
         Event::Skipped { reason } => turn.finish(DeliveryState::Skipped { reason }),
-        Event::NotSent { why } => turn.not_sent(why),
+        Event::NotSent { why } => turn.not_sent(&why),
         Event::Answered(outcome) => turn.answered(outcome),
         Event::StepDone {
             name,
@@ -283,9 +283,9 @@ impl Turn<'_> {
         }
     }
 
-    fn not_sent(&mut self, why: String) -> DeliveryState {
+    fn not_sent(&mut self, why: &str) -> DeliveryState {
         self.effects.push(Effect::SystemTrouble);
-        self.retry(Class::Intermittent, &why, None)
+        self.retry(Class::Intermittent, why, None)
     }
 
     fn answered(&mut self, outcome: Outcome) -> DeliveryState {
