@@ -61,8 +61,6 @@ enum Refusal {
     ContentType(String),
     #[error("the body is longer than {0} bytes")]
     TooLong(u64),
-    #[error("there are more than {0} events in the body")]
-    TooMany(u32),
     #[error("the body did not arrive")]
     Truncated,
     #[error("the signature does not match")]
@@ -86,7 +84,6 @@ impl Refusal {
             Self::NoSuchWebhook => "no_such_webhook",
             Self::ContentType(_) => "content_type",
             Self::TooLong(_) => "too_long",
-            Self::TooMany(_) => "too_many_events",
             Self::Truncated => "truncated",
             Self::NotGenuine(_) => "not_genuine",
             Self::Malformed(_) => "malformed",
@@ -101,7 +98,7 @@ impl Refusal {
         match self {
             Self::NoSuchWebhook => StatusCode::NOT_FOUND,
             Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLong(_) | Self::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Truncated => StatusCode::REQUEST_TIMEOUT,
             Self::NotGenuine(status) => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::UNAUTHORIZED)
@@ -120,7 +117,6 @@ impl Refusal {
             Self::NoSuchWebhook
             | Self::ContentType(_)
             | Self::TooLong(_)
-            | Self::TooMany(_)
             | Self::Truncated
             | Self::NotGenuine(_)
             | Self::Malformed(_)
@@ -372,9 +368,6 @@ impl Work {
                 WebhookError::NotGenuine => Refusal::NotGenuine(webhook.refused),
                 WebhookError::Malformed { why } => Refusal::Malformed(why),
             })?;
-        if events.len() > webhook.events_max as usize {
-            return Err(Refusal::TooMany(webhook.events_max));
-        }
         let now = self.context.now();
         let connection: ConnectionId = self.hook.connection.id.clone();
         let stream = StreamId::of(&connection, &trigger.stream);

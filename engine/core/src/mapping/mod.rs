@@ -1,8 +1,25 @@
 //! From an event to what is to be written: pure, in turns. The engine says what it needs, the shell fetches it.
+//!
+//! ```text
+//! event ──route──► mine: dedup key, order key
+//!   Preparation:  skip? hold? ─► requires… ─► skip? hold? ─► fetch… ─► skip? hold? ─► reference, fields ─► Ready
+//!                 (each rule as soon as everything it reads is there)
+//! receipt ──remember──► crosswalk entries
+//! ```
 
-use crate::delivery::{Awaited, Class, Receipt, Trouble};
-use crate::identity::{ConnectionId, CrosswalkId, DedupKey, InstanceId, OrderKey, Reference};
-use crate::plan::{Instance, RequireBy};
+mod prepare;
+mod route;
+#[cfg(test)]
+mod tests;
+
+pub use prepare::Preparation;
+pub use route::{Routing, idempotency_key, route};
+
+use crate::delivery::{Awaited, Class, Trouble};
+use crate::identity::{
+    ConnectionId, CrosswalkId, DedupKey, InstanceId, IntegrationId, OrderKey, Reference,
+};
+use crate::plan::{Instance, Plan, RequireBy};
 use serde_json::Value as Document;
 
 /// What an integration instance makes of an event.
@@ -26,16 +43,6 @@ pub enum Route {
     },
 }
 
-/// Whether an event is one of the instance's, and its keys.
-pub fn route(_instance: &Instance, _event_id: &str, _event: &Document) -> Route {
-    todo!()
-}
-
-/// The idempotency key of a delivery: stable across restarts, definitions and replays.
-pub fn idempotency_key(_instance: &InstanceId, _dedup_key: &DedupKey, _length_max: u32) -> String {
-    todo!()
-}
-
 /// What the preparation needs next, or its end.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
@@ -45,7 +52,7 @@ pub enum Next {
         connection: ConnectionId,
         /// Which operation.
         operation: String,
-        /// Its input.
+        /// Its input, valid against its schema.
         input: Document,
     },
     /// A crosswalk entry.
@@ -57,8 +64,8 @@ pub enum Next {
     },
     /// Another delivery's receipt.
     Delivery {
-        /// The instances that run the required integration on this site.
-        instances: Vec<InstanceId>,
+        /// The integration that makes it; [`instances_of`] says which instances that is.
+        integration: IntegrationId,
         /// How it is named.
         by: RequiredKey,
     },
@@ -118,40 +125,56 @@ pub struct Prepared {
     pub reference: Option<Reference>,
 }
 
-/// One delivery's preparation.
-#[derive(Debug)]
-pub struct Preparation<'a> {
-    instance: &'a Instance,
-    event: &'a Document,
-}
-
-impl<'a> Preparation<'a> {
-    /// Starts.
-    pub fn new(instance: &'a Instance, event: &'a Document) -> Self {
-        Self { instance, event }
-    }
-    /// What is needed next.
-    pub fn next(&mut self) -> Next {
-        let _ = (self.instance, self.event);
-        todo!()
-    }
-    /// Answers the last need.
-    pub fn supply(&mut self, _supply: Supply) {
-        todo!()
-    }
-    /// Crosswalk entries to write with the delivery's success.
-    pub fn remember(
-        &self,
-        _receipt: &Receipt,
-    ) -> Result<Vec<(CrosswalkId, String, Document)>, Trouble> {
-        todo!()
-    }
-}
-
 /// Names a required delivery by its evaluated template.
-pub fn required_key(_by: &RequireBy, _text: String) -> RequiredKey {
-    todo!()
+pub fn required_key(by: &RequireBy, text: String) -> RequiredKey {
+    match by {
+        RequireBy::DedupKey(_) => RequiredKey::DedupKey(DedupKey::new(text)),
+        RequireBy::Reference(_) => RequiredKey::Reference(Reference::new(text)),
+    }
+}
+
+/// The instances whose deliveries an instance may require: those that run the integration between the same connections.
+/// Where one site serves several customers, this keeps them apart.
+pub fn instances_of(
+    plan: &Plan,
+    instance: &Instance,
+    integration: &IntegrationId,
+) -> Vec<InstanceId> {
+    let same_connections = |other: &Instance| {
+        instance.connections.iter().all(|(name, connection)| {
+            other
+                .connections
+                .get(name)
+                .is_none_or(|theirs| theirs == connection)
+        })
+    };
+    plan.instances
+        .values()
+        .filter(|other| other.integration.id == *integration && same_connections(other))
+        .map(|other| other.id.clone())
+        .collect()
 }
 
 /// The class of a mapping failure.
 pub const MAPPING_FAILURE: Class = Class::Value;
+
+/// What an expression or value that does not work out means for a record.
+fn failure(why: impl Into<String>) -> Trouble {
+    Trouble::Lasting {
+        class: MAPPING_FAILURE,
+        why: why.into(),
+        help: "correct the record where it comes from, or the integration, then retry it"
+            .to_owned(),
+        awaits: None,
+    }
+}
+
+/// What a definition that does not fit together means. `validate` finds these before anything runs.
+fn misfit(why: impl Into<String>) -> Trouble {
+    Trouble::Lasting {
+        class: Class::Configuration,
+        why: why.into(),
+        help: "run `ml-connector validate` and correct the definition, then retry it".to_owned(),
+        awaits: None,
+    }
+}

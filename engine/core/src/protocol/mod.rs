@@ -38,6 +38,7 @@ pub use look_up::{adoption, input, look_up_input, look_up_verdict};
 pub use rate::rate_state;
 pub use receipt::UNREAD;
 pub use sequence::{StepVerdict, sequence_receipt, step_input, step_verdict, steps};
+pub(crate) use text::length_in;
 pub use text::percent_encode;
 pub use time::duration;
 pub use webhook::{EVENT_DEPTH_MAX, RawEvent, WebhookError, split, verify};

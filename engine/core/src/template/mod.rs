@@ -37,7 +37,7 @@ pub use engine::FUEL;
 pub use expression::{Expression, Template};
 pub use filters::{FilterInfo, TEXT_BYTES_MAX, catalogue};
 pub use path::{Leg, Path};
-pub use scope::Scope;
+pub use scope::{Scope, Shared};
 pub use shape::{Comparison, Kind, Segment, Shape};
 
 /// A dotted name an expression reads, for checks against schemas.

@@ -19,8 +19,61 @@ pub struct Scope<'a> {
 #[derive(Clone)]
 struct Entry<'a> {
     name: Cow<'a, str>,
+    held: Held<'a>,
+}
+
+#[derive(Clone)]
+enum Held<'a> {
+    Own(Shared<'a>),
+    Shared(&'a Shared<'a>),
+}
+
+/// A document that several scopes show, converted once for all of them.
+#[derive(Clone)]
+pub struct Shared<'a> {
     document: Cow<'a, Document>,
     value: OnceLock<Value>,
+}
+
+impl<'a> Shared<'a> {
+    /// Of a document somebody else keeps.
+    pub fn of(document: &'a Document) -> Self {
+        Self::from(Cow::Borrowed(document))
+    }
+
+    /// Of a document of its own.
+    pub fn owned(document: Document) -> Self {
+        Self::from(Cow::Owned(document))
+    }
+
+    /// The document.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+}
+
+impl<'a> From<Cow<'a, Document>> for Shared<'a> {
+    fn from(document: Cow<'a, Document>) -> Self {
+        Self {
+            document,
+            value: OnceLock::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Shared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(crate::value::kind_of(&self.document))
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn shared(&self) -> &Shared<'a> {
+        match &self.held {
+            Held::Own(shared) => shared,
+            Held::Shared(shared) => shared,
+        }
+    }
 }
 
 impl<'a> Scope<'a> {
@@ -53,17 +106,25 @@ impl<'a> Scope<'a> {
         self.insert(name.into(), Cow::Owned(document));
     }
 
+    /// As [`Scope::set`], sharing the conversion with every other scope that shows it.
+    pub fn share(&mut self, name: &'a str, shared: &'a Shared<'a>) {
+        self.put(Entry {
+            name: name.into(),
+            held: Held::Shared(shared),
+        });
+    }
+
     /// What a name stands for.
     pub fn get(&self, name: &str) -> Option<&Document> {
-        self.entry(name).map(|entry| entry.document.as_ref())
+        self.entry(name).map(|entry| entry.shared().document())
     }
 
     pub(super) fn value(&self, name: &str) -> Option<Value> {
-        let entry = self.entry(name)?;
+        let shared = self.entry(name)?.shared();
         Some(
-            entry
+            shared
                 .value
-                .get_or_init(|| convert::to_value(&entry.document))
+                .get_or_init(|| convert::to_value(&shared.document))
                 .clone(),
         )
     }
@@ -73,11 +134,13 @@ impl<'a> Scope<'a> {
     }
 
     fn insert(&mut self, name: Cow<'a, str>, document: Cow<'a, Document>) {
-        let entry = Entry {
+        self.put(Entry {
             name,
-            document,
-            value: OnceLock::new(),
-        };
+            held: Held::Own(Shared::from(document)),
+        });
+    }
+
+    fn put(&mut self, entry: Entry<'a>) {
         match self.entries.iter_mut().find(|old| old.name == entry.name) {
             Some(old) => *old = entry,
             None => self.entries.push(entry),

@@ -5,7 +5,7 @@ use crate::connection::{Asked, Links, NotNow, Read};
 use crate::context::{Context, later};
 use ml_connector_core::delivery::{Awaited, Class, DeliveryState, Trouble};
 use ml_connector_core::identity::{ConnectionId, InstanceId};
-use ml_connector_core::mapping::{Next, Preparation, Prepared, RequiredKey, Supply};
+use ml_connector_core::mapping::{self, Next, Preparation, Prepared, RequiredKey, Supply};
 use ml_connector_core::plan::Instance;
 use ml_connector_store::{Delivery, Error};
 use serde_json::Value as Document;
@@ -56,7 +56,10 @@ pub(super) async fn prepare<'a>(
                     },
                 }
             }
-            Next::Delivery { instances, by } => required(context, &instances, &by).await?,
+            Next::Delivery { integration, by } => {
+                let instances = mapping::instances_of(&context.plan, instance, &integration);
+                required(context, &instances, &by).await?
+            }
             Next::Read {
                 connection,
                 operation,

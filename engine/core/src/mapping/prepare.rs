@@ -1,0 +1,495 @@
+//! One delivery's preparation, in turns.
+
+use super::{Next, Prepared, Supply, failure, misfit, required_key};
+use crate::delivery::{Awaited, Class, Receipt, Trouble};
+use crate::identity::{CrosswalkId, Reference};
+use crate::input::in_words;
+use crate::plan::{
+    Encoding, Fetch, FetchFrom, HoldRule, Instance, Missing, Operation, Require, RequireBy,
+    SkipRule,
+};
+use crate::protocol::{length_in, tree};
+use crate::template::{EvalError, Expression, Read, Scope, Shared, Template};
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Document};
+
+/// One delivery's preparation: ask [`Preparation::next`], answer with [`Preparation::supply`], until it ends.
+#[derive(Debug)]
+pub struct Preparation<'a> {
+    instance: &'a Instance,
+    event: Shared<'a>,
+    params: Shared<'a>,
+    /// Receipts required and results fetched so far, in order.
+    known: Vec<(&'a str, Shared<'a>)>,
+    asked_skips: Vec<bool>,
+    asked_holds: Vec<bool>,
+    /// What the last answer ended the preparation with.
+    end: Option<End>,
+}
+
+#[derive(Debug, Clone)]
+enum End {
+    Skip(String),
+    Trouble(Trouble),
+}
+
+/// What is needed in this turn.
+#[derive(Clone, Copy)]
+enum Need<'a> {
+    Delivery(&'a Require),
+    Fetch(&'a Fetch),
+}
+
+impl Need<'_> {
+    const fn missing(self) -> Missing {
+        match self {
+            Self::Delivery(require) => require.missing,
+            Self::Fetch(fetch) => fetch.missing,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Delivery(require) => &require.name,
+            Self::Fetch(fetch) => &fetch.name,
+        }
+    }
+}
+
+impl<'a> Preparation<'a> {
+    /// Starts.
+    pub fn new(instance: &'a Instance, event: &'a Document) -> Self {
+        Self {
+            instance,
+            event: Shared::of(event),
+            params: Shared::of(&instance.params),
+            known: Vec::new(),
+            asked_skips: vec![false; instance.integration.skip.len()],
+            asked_holds: vec![false; instance.integration.hold.len()],
+            end: None,
+        }
+    }
+
+    /// What is needed next. Once ended, it stays ended.
+    pub fn next(&mut self) -> Next {
+        loop {
+            match &self.end {
+                Some(End::Skip(reason)) => {
+                    return Next::Skip {
+                        reason: reason.clone(),
+                    };
+                }
+                Some(End::Trouble(trouble)) => return Next::Trouble(trouble.clone()),
+                None => {}
+            }
+            match self.turn() {
+                Ok(Some(next)) => return next,
+                Ok(None) => {}
+                Err(trouble) => self.end = Some(End::Trouble(trouble)),
+            }
+        }
+    }
+
+    /// One turn; `None` where there is another one at once.
+    fn turn(&mut self) -> Result<Option<Next>, Trouble> {
+        self.end = self.judged()?;
+        if self.end.is_some() {
+            return Ok(None);
+        }
+        let Some(need) = self.need() else {
+            return Ok(Some(Next::Ready(Box::new(self.prepared()?))));
+        };
+        let next = self.asked(need)?;
+        if next.is_none() {
+            // Its `when` says that it is not read: null goes on.
+            self.know(Document::Null);
+        }
+        Ok(next)
+    }
+
+    /// Answers the last need.
+    pub fn supply(&mut self, supply: Supply) {
+        let Some(need) = self.need() else { return };
+        match supply {
+            Supply::Found(document) => match self.lacking_column(need, &document) {
+                None => self.know(document),
+                Some(column) => {
+                    let why = format!("`{}` has no `{column}`", need.name());
+                    self.missing(need, None, why);
+                }
+            },
+            Supply::Missing { awaits, why } => self.missing(need, awaits, why),
+            Supply::NotYet { awaits, why } => {
+                self.end = Some(End::Trouble(Trouble::Lasting {
+                    class: Class::MissingMasterData,
+                    why,
+                    help: "it goes on by itself when that delivery has ended".to_owned(),
+                    awaits: Some(awaits),
+                }));
+            }
+            Supply::Failed(trouble) => self.end = Some(End::Trouble(trouble)),
+        }
+    }
+
+    /// Crosswalk entries to write with the delivery's success. Null values are left out.
+    ///
+    /// # Errors
+    /// If a template has no value. The delivery itself succeeded all the same.
+    pub fn remember(
+        &self,
+        receipt: &Receipt,
+    ) -> Result<Vec<(CrosswalkId, String, Document)>, Trouble> {
+        let receipt = Document::Object(receipt.0.clone().into_iter().collect());
+        let scope = self.scope().with("receipt", &receipt);
+        let mut entries = Vec::new();
+        for remember in &self.instance.integration.remember {
+            let place = format!("remember.{}", remember.table);
+            let key = remember.key.text(&scope).map_err(at(&place))?;
+            let mut values = Map::new();
+            for (name, template) in &remember.values {
+                let value = template
+                    .value(&scope)
+                    .map_err(at(&format!("{place}.{name}")))?;
+                if !value.is_null() {
+                    values.insert(name.clone(), value);
+                }
+            }
+            entries.push((self.table(&remember.table), key, Document::Object(values)));
+        }
+        Ok(entries)
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        let mut scope = Scope::new();
+        scope.share("event", &self.event);
+        scope.share("params", &self.params);
+        for (name, shared) in &self.known {
+            scope.share(name, shared);
+        }
+        scope
+    }
+
+    /// Requirements first, then fetches, each once.
+    fn need(&self) -> Option<Need<'a>> {
+        let integration = &self.instance.integration;
+        let requires = integration.requires.iter().map(Need::Delivery);
+        requires
+            .chain(integration.fetch.iter().map(Need::Fetch))
+            .nth(self.known.len())
+    }
+
+    fn know(&mut self, document: Document) {
+        let name = match self.need() {
+            Some(Need::Delivery(require)) => require.name.as_str(),
+            Some(Need::Fetch(fetch)) => fetch.name.as_str(),
+            None => return,
+        };
+        self.known.push((name, Shared::owned(document)));
+    }
+
+    /// Asks every rule that has not been asked and whose names are all there.
+    fn judged(&mut self) -> Result<Option<End>, Trouble> {
+        let integration = &self.instance.integration;
+        for (at, rule) in integration.skip.iter().enumerate() {
+            let ready = !self.asked_skips.get(at).copied().unwrap_or(true)
+                && self.can_read(rule.when.reads(), rule.reason.reads());
+            if ready {
+                mark(&mut self.asked_skips, at);
+                if self.holds(&rule.when, "skip")? {
+                    return Ok(Some(End::Skip(self.reason_to_skip(rule))));
+                }
+            }
+        }
+        for (at, rule) in integration.hold.iter().enumerate() {
+            let ready = !self.asked_holds.get(at).copied().unwrap_or(true)
+                && self.can_read(rule.when.reads(), rule.reason.reads());
+            if ready {
+                mark(&mut self.asked_holds, at);
+                if self.holds(&rule.when, "hold")? {
+                    return Ok(Some(End::Trouble(self.reason_to_hold(rule))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether nothing among these names is still to be required or fetched.
+    fn can_read(&self, when: &[Read], reason: &[Read]) -> bool {
+        let integration = &self.instance.integration;
+        let requires = integration.requires.iter().map(|require| &require.name);
+        let names = requires.chain(integration.fetch.iter().map(|fetch| &fetch.name));
+        let outstanding: Vec<&String> = names.skip(self.known.len()).collect();
+        let roots = when
+            .iter()
+            .chain(reason)
+            .filter_map(|read| read.path.first());
+        !roots.into_iter().any(|root| outstanding.contains(&root))
+    }
+
+    fn holds(&self, when: &Expression, place: &str) -> Result<bool, Trouble> {
+        when.holds(&self.scope())
+            .map_err(at(&format!("{place}.when")))
+    }
+
+    fn reason_to_skip(&self, rule: &SkipRule) -> String {
+        // The rule holds; that its words cannot be made does not change that.
+        rule.reason
+            .text(&self.scope())
+            .unwrap_or_else(|_| rule.when.source().to_owned())
+    }
+
+    fn reason_to_hold(&self, rule: &HoldRule) -> Trouble {
+        let reason = rule.reason.text(&self.scope());
+        Trouble::Lasting {
+            class: rule.class,
+            why: reason.unwrap_or_else(|_| rule.when.source().to_owned()),
+            help: rule.help.clone(),
+            awaits: None,
+        }
+    }
+
+    /// The question for the shell; `None` if its `when` says that nothing is asked.
+    fn asked(&self, need: Need<'a>) -> Result<Option<Next>, Trouble> {
+        let scope = self.scope();
+        let fetch = match need {
+            Need::Fetch(fetch) => fetch,
+            Need::Delivery(require) => {
+                let (RequireBy::DedupKey(template) | RequireBy::Reference(template)) = &require.by;
+                let text = template
+                    .text(&scope)
+                    .map_err(at(&format!("requires.{}", require.name)))?;
+                return Ok(Some(Next::Delivery {
+                    integration: require.integration.clone(),
+                    by: required_key(&require.by, text),
+                }));
+            }
+        };
+        let place = format!("fetch.{}", fetch.name);
+        if let Some(when) = &fetch.when
+            && !when.holds(&scope).map_err(at(&format!("{place}.when")))?
+        {
+            return Ok(None);
+        }
+        match &fetch.from {
+            FetchFrom::Operation {
+                connection,
+                operation,
+                with,
+            } => {
+                let found = self.operation(connection, operation)?;
+                let input = given(with, &scope, &place)?;
+                Ok(Some(Next::Read {
+                    connection: self.connection(connection)?,
+                    operation: operation.clone(),
+                    input: complete(found, input)?,
+                }))
+            }
+            FetchFrom::Crosswalk { table, key, .. } => {
+                let key = key.text(&scope).map_err(at(&format!("{place}.key")))?;
+                Ok(Some(Next::Crosswalk {
+                    table: self.table(table),
+                    key,
+                }))
+            }
+        }
+    }
+
+    /// The first declared column that a crosswalk entry does not have.
+    fn lacking_column(&self, need: Need<'a>, document: &Document) -> Option<&'a str> {
+        let Need::Fetch(Fetch {
+            from: FetchFrom::Crosswalk { columns, .. },
+            ..
+        }) = need
+        else {
+            return None;
+        };
+        let has = |column: &String| match document.get(column) {
+            None | Some(Document::Null) => false,
+            Some(Document::String(text)) => !text.is_empty(),
+            Some(_) => true,
+        };
+        columns
+            .iter()
+            .find(|column| !has(column))
+            .map(String::as_str)
+    }
+
+    fn missing(&mut self, need: Need<'a>, awaits: Option<Awaited>, why: String) {
+        match need.missing() {
+            Missing::Null => self.know(Document::Null),
+            Missing::Skip => self.end = Some(End::Skip(format!("`{}`: {why}", need.name()))),
+            Missing::Hold => {
+                let (awaits, help) = self.way_out(need, awaits);
+                self.end = Some(End::Trouble(Trouble::Lasting {
+                    class: Class::MissingMasterData,
+                    why: format!("`{}`: {why}", need.name()),
+                    help,
+                    awaits,
+                }));
+            }
+        }
+    }
+
+    /// What would release the record, and the next step for a person.
+    fn way_out(&self, need: Need<'a>, awaits: Option<Awaited>) -> (Option<Awaited>, String) {
+        let Need::Fetch(fetch) = need else {
+            let help = "it goes on by itself when that delivery has ended".to_owned();
+            return (awaits, help);
+        };
+        match &fetch.from {
+            FetchFrom::Operation { connection, .. } => {
+                let help = format!("look for it in `{connection}`, then retry it");
+                (awaits, help)
+            }
+            FetchFrom::Crosswalk { key, columns, .. } => {
+                // It was asked for under this key a moment ago.
+                let Ok(Some(Next::Crosswalk { table, key: asked })) = self.asked(need) else {
+                    return (awaits, format!("set the entry for `{}`", key.source()));
+                };
+                let columns: Vec<String> =
+                    columns.iter().map(|column| format!("{column}=…")).collect();
+                let help = format!(
+                    "ml-connector crosswalk set {} {} {}",
+                    shell_word(table.as_str()),
+                    shell_word(&asked),
+                    columns.join(" ")
+                );
+                (
+                    Some(Awaited::Crosswalk { table, key: asked }),
+                    help.trim_end().to_owned(),
+                )
+            }
+        }
+    }
+
+    fn prepared(&self) -> Result<Prepared, Trouble> {
+        let sink = &self.instance.integration.sink;
+        let operation = self.operation(&sink.connection, &sink.operation)?;
+        let scope = self.scope();
+        let reference = match &sink.reference {
+            Some(template) => Some(checked_reference(template, operation, &scope)?),
+            None => None,
+        };
+        let mut fields = Map::new();
+        for (name, tree) in &sink.fields {
+            let value = tree::evaluate(tree, &scope, &format!("sink.fields.{name}"))
+                .map_err(|error| failure(error.to_string()))?;
+            fields.extend(value.map(|value| (name.clone(), value)));
+        }
+        Ok(Prepared {
+            connection: self.connection(&sink.connection)?,
+            operation: sink.operation.clone(),
+            input: complete(operation, fields)?,
+            reference,
+        })
+    }
+
+    fn operation(&self, connection: &str, name: &str) -> Result<&'a Operation, Trouble> {
+        let connector = self.instance.integration.connections.get(connection);
+        connector
+            .and_then(|connector| connector.operations.get(name))
+            .map(AsRef::as_ref)
+            .ok_or_else(|| misfit(format!("`{connection}` has no operation `{name}`")))
+    }
+
+    fn connection(&self, name: &str) -> Result<crate::identity::ConnectionId, Trouble> {
+        let bound = self.instance.connections.get(name).cloned();
+        bound.ok_or_else(|| {
+            misfit(format!(
+                "`{name}` is not bound to a connection of this site"
+            ))
+        })
+    }
+
+    fn table(&self, name: &str) -> CrosswalkId {
+        self.instance
+            .crosswalks
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| CrosswalkId::new(name))
+    }
+}
+
+fn mark(asked: &mut [bool], at: usize) {
+    if let Some(asked) = asked.get_mut(at) {
+        *asked = true;
+    }
+}
+
+fn at(place: &str) -> impl FnOnce(EvalError) -> Trouble {
+    let place = place.to_owned();
+    move |error| failure(format!("{place}: {error}"))
+}
+
+fn given(
+    with: &IndexMap<String, Template>,
+    scope: &Scope<'_>,
+    place: &str,
+) -> Result<Map<String, Document>, Trouble> {
+    let mut input = Map::new();
+    for (name, template) in with {
+        let value = template
+            .value(scope)
+            .map_err(at(&format!("{place}.with.{name}")))?;
+        input.insert(name.clone(), value);
+    }
+    Ok(input)
+}
+
+fn complete(operation: &Operation, input: Map<String, Document>) -> Result<Document, Trouble> {
+    operation.input.complete(input).map_err(|problems| {
+        failure(format!(
+            "input of `{}`: {}",
+            operation.name,
+            in_words(&problems)
+        ))
+    })
+}
+
+/// Our reference is what a look-up finds a record by: it must arrive unchanged, so what the target would cut or replace is
+/// refused here.
+fn checked_reference(
+    template: &Template,
+    operation: &Operation,
+    scope: &Scope<'_>,
+) -> Result<Reference, Trouble> {
+    let text = template.text(scope).map_err(at("sink.reference"))?;
+    if text.trim().is_empty() || text.trim() != text {
+        return Err(failure(
+            "sink.reference: it is empty or has white space at its ends",
+        ));
+    }
+    let rule = operation.write().and_then(|write| write.reference.as_ref());
+    if let Some(rule) = rule {
+        let length = length_in(&text, rule.encoding).ok_or_else(|| {
+            failure(format!(
+                "sink.reference: it has characters that {} lacks",
+                name_of(rule.encoding)
+            ))
+        })?;
+        if length > usize::try_from(rule.length_max).unwrap_or(usize::MAX) {
+            let why = format!(
+                "sink.reference: it is longer than {} bytes",
+                rule.length_max
+            );
+            return Err(failure(why));
+        }
+    }
+    Ok(Reference::new(text))
+}
+
+const fn name_of(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Windows1252 => "windows-1252",
+        Encoding::Utf8 | Encoding::Auto => "UTF-8",
+    }
+}
+
+/// A word as a shell takes it: quoted where it must be.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,93 @@
+//! Which events are an instance's, and under which keys.
+
+use super::{Route, failure};
+use crate::identity::{DedupKey, InstanceId, OrderKey};
+use crate::plan::Instance;
+use crate::template::{EvalError, Scope, Shared};
+use serde_json::Value as Document;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// One event on its way to every instance that listens to its stream: converted once for all of them.
+#[derive(Debug)]
+pub struct Routing<'a> {
+    event_id: &'a str,
+    event: Shared<'a>,
+}
+
+/// Whether an event is one of the instance's, and its keys.
+pub fn route(instance: &Instance, event_id: &str, event: &Document) -> Route {
+    Routing::new(event_id, event).route(instance)
+}
+
+impl<'a> Routing<'a> {
+    /// Starts; the id is the event's in its stream.
+    pub fn new(event_id: &'a str, event: &'a Document) -> Self {
+        Self {
+            event_id,
+            event: Shared::of(event),
+        }
+    }
+
+    /// Whether it is one of the instance's, and its keys.
+    pub fn route(&self, instance: &Instance) -> Route {
+        match self.keys(instance) {
+            Ok(None) => Route::NotMine,
+            Ok(Some((dedup_key, order_key))) => Route::Mine {
+                dedup_key,
+                order_key,
+            },
+            Err(why) => Route::Failed {
+                // No dedup key that a definition makes of an event looks like this by accident.
+                dedup_key: DedupKey::new(format!("unrouted event {}", self.event_id)),
+                trouble: failure(why),
+            },
+        }
+    }
+
+    fn keys(&self, instance: &Instance) -> Result<Option<(DedupKey, Option<OrderKey>)>, String> {
+        let integration = &instance.integration;
+        let mut scope = Scope::new().with("params", &instance.params);
+        scope.share("event", &self.event);
+        let at = |place: &'static str| move |error: EvalError| format!("{place}: {error}");
+        if let Some(when) = &integration.source.when
+            && !when.holds(&scope).map_err(at("source.when"))?
+        {
+            return Ok(None);
+        }
+        let dedup_key = integration
+            .dedup_key
+            .text(&scope)
+            .map_err(at("dedup_key"))?;
+        if dedup_key.is_empty() {
+            return Err("dedup_key: it is empty".to_owned());
+        }
+        let order_key = match &integration.order_key {
+            Some(template) => template.optional_text(&scope).map_err(at("order_key"))?,
+            None => None,
+        };
+        Ok(Some((
+            DedupKey::new(dedup_key),
+            order_key.map(OrderKey::new),
+        )))
+    }
+}
+
+/// The idempotency key of a delivery: stable across restarts, definitions and replays.
+///
+/// Hexadecimal digits of a SHA-256 over both names, each with its length before it, so that no two pairs share a text; cut
+/// to `length_max` characters.
+pub fn idempotency_key(instance: &InstanceId, dedup_key: &DedupKey, length_max: u32) -> String {
+    let mut hash = Sha256::new();
+    for part in [instance.as_str(), dedup_key.as_str()] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut key = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing into a `String` cannot fail.
+        write!(key, "{byte:02x}").unwrap_or_default();
+    }
+    key.truncate(usize::try_from(length_max).unwrap_or(usize::MAX));
+    key
+}
