@@ -661,7 +661,7 @@ pub enum Content {
 pub struct XmlContent {
     /// One root.
     pub tree: Tree,
-    /// Whether the XML declaration is written.
+    /// Whether the XML declaration is written; never in a named document, which is text and has no bytes.
     pub declaration: bool,
     /// The target's character set; what it lacks is handled by `unmappable`.
     pub encoding: Encoding,

@@ -200,7 +200,7 @@ impl<'c, 'a> Writer<'c, 'a> {
                 )
             }
             Content::Xml(xml) => {
-                let text = self.xml(xml, place)?;
+                let text = self.xml(xml, xml.declaration, place)?;
                 let media = match xml.encoding {
                     crate::plan::Encoding::Windows1252 => "application/xml; charset=windows-1252",
                     crate::plan::Encoding::Utf8 | crate::plan::Encoding::Auto => "application/xml",
@@ -232,7 +232,8 @@ impl<'c, 'a> Writer<'c, 'a> {
                 graphql::body(query, self.tree(variables, &place)?)
             }
             Content::Form(fields) => form::encode(&self.pairs(fields, &place)?).into(),
-            Content::Xml(xml) => self.xml(xml, &place)?.into(),
+            // A named document is text: a declaration would claim an encoding of bytes that it does not have.
+            Content::Xml(xml) => self.xml(xml, false, &place)?.into(),
             Content::Soap(soap) => self.soap(soap, &place)?.into(),
             Content::Text { text, .. } => self.evaluated(text, &place, Template::text)?.into(),
         })
@@ -257,7 +258,12 @@ impl<'c, 'a> Writer<'c, 'a> {
         })
     }
 
-    fn xml(&self, content: &XmlContent, place: &str) -> Result<String, EncodeError> {
+    fn xml(
+        &self,
+        content: &XmlContent,
+        declaration: bool,
+        place: &str,
+    ) -> Result<String, EncodeError> {
         let unmappable = match &content.unmappable {
             Some(template) => {
                 let place = format!("{place}.unmappable");
@@ -270,7 +276,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         };
         let tree = self.tree(&content.tree, place)?.unwrap_or_default();
         let writing = Writing {
-            declaration: content.declaration,
+            declaration,
             encoding: content.encoding,
             unmappable,
         };

@@ -196,3 +196,6 @@ pub struct RateState {
     /// When the window ends.
     pub resets_at: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub(super) use read::{UnreadableXml, looks_like_xml, read};
+pub(super) use read::{looks_like_xml, read};
 pub(super) use write::{Writing, write};
 
 /// How deep elements may be nested, in both directions.
