@@ -3,20 +3,55 @@
 //! The runtime sees one asynchronous facade of domain verbs, [`Store`]. It never sees a database type, and the store
 //! never sees a clock, a network or a definition: `now` is an argument, decisions arrive made (see
 //! `ml_connector_core::delivery::step`).
+//!
+//! # How a change happens
+//! ```text
+//! command ─► decide against the view ─► records ─► fold ─► write, sync ─► visible ─► answer
+//!            └──────────────── the writer thread, many commands at once ────────────┘
+//!                                                                └─► indexer thread ─► tree
+//! ```
+//! # The guarantees
+//! - What was answered is on disk, whatever happens to process, machine or index afterwards.
+//! - A command is stored as a whole or not at all; one that was not answered may be either.
+//! - The index is what folding the journal gives, nothing else. It can be deleted while nobody has the store.
+//! - Memory does not grow with the number of deliveries.
+//!
+//! # Where to look
+//! [`journal`] the file format, torn tails and damage · [`entry`] what is recorded · [`decide`] commands to records ·
+//! [`index`] keys, fold, tree · [`writer`] group commit · [`open`] recovery · [`verify`] auditing without the engine ·
+//! [`vault`] secrets.
 
+mod decide;
+mod entry;
+mod index;
+mod journal;
+mod lock;
+mod medium;
 mod model;
+mod open;
+mod read;
+mod store;
 pub mod vault;
+mod verify;
+mod writer;
 
+#[cfg(test)]
+mod tests;
+
+pub use journal::Damage;
 pub use model::*;
+pub use open::{Opening, Rebuilding};
+pub use store::Store;
+pub use verify::{AuditTrail, Verification, read_journal, rebuild_index, verify};
 
-use jiff::Timestamp;
-use ml_connector_core::identity::{
-    ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, Reference, StreamId,
-};
+use index::base::Unusable;
+use ml_connector_core::identity::DeliveryId;
 use serde_json::Value as Document;
+use std::io;
+use std::path::PathBuf;
 
 /// Why the store cannot do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The journal cannot be written: nothing of this commit is stored.
     #[error("cannot write the journal: {0}")]
@@ -29,151 +64,106 @@ pub enum Error {
     Missing(String),
     /// Stored bytes do not verify.
     #[error("damaged: {0}")]
-    Damaged(String),
+    Damaged(#[from] Damage),
+    /// The index fails. Nothing is lost: it is rebuilt by `store rebuild-index`, or by itself where opening notices.
+    #[error("the index cannot be used: {0}")]
+    Index(String),
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
 }
 
-/// The embedded store. Cheap to clone; every clone is the same store.
-#[derive(Debug, Clone)]
-pub struct Store {}
+impl From<Unusable> for Error {
+    fn from(Unusable(why): Unusable) -> Self {
+        Self::Index(why)
+    }
+}
 
-#[allow(clippy::unused_async, reason = "signatures only")]
-impl Store {
-    /// Accepts events: ledger, messages, deliveries and cursor in one durable commit.
-    pub async fn inbox_accept(&self, _intake: Intake) -> Result<Accepted, Error> {
-        todo!()
+/// Why a store cannot be opened. Nothing has been changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use{}; stop that process, or send the command to it", .directory.display(), by(*.pid))]
+    Locked {
+        /// The store's directory.
+        directory: PathBuf,
+        /// The other process, if it says so.
+        pid: Option<u32>,
+    },
+    /// The directory cannot be created or written.
+    #[error("cannot use {} as the store's directory", .directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no store there.
+    #[error("there is no store in {}", .0.display())]
+    NoStore(PathBuf),
+    /// A later version wrote it.
+    #[error("{} has format {found}; this version reads up to {supported}: use the later version", .file.display())]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this version reads.
+        supported: u32,
+    },
+    /// The journal does not verify. Restore the file from a copy; `store verify` shows how far the rest is sound.
+    #[error("the journal is damaged: {0}")]
+    Damaged(#[from] Damage),
+    /// The journal cannot be read or written.
+    #[error("cannot open the journal")]
+    Journal(#[source] io::Error),
+    /// The index cannot be built.
+    #[error("cannot build the index: {0}")]
+    Index(String),
+    /// A thread cannot be started.
+    #[error("cannot start a thread of the store")]
+    Thread(#[source] io::Error),
+}
+
+impl From<journal::Error> for OpenError {
+    fn from(error: journal::Error) -> Self {
+        match error {
+            journal::Error::Damaged(damage) => Self::Damaged(damage),
+            journal::Error::Newer { file, found } => Self::Newer {
+                file,
+                found,
+                supported: journal::segment::FORMAT,
+            },
+            journal::Error::Io(source) => Self::Journal(source),
+        }
     }
-    /// A poll's cursor.
-    pub async fn cursor(&self, _poll: &StreamId) -> Result<Option<String>, Error> {
-        todo!()
-    }
-    /// Reserves due deliveries of a lane (pending, uncertain, or held until now), oldest due first, only the head of each
-    /// order key, none twice until its transition is recorded or it is released. A reservation is not durable: what was
-    /// only reserved when the process ends is simply due again.
-    pub async fn delivery_reserve(
-        &self,
-        _lane: &ConnectionId,
-        _now: Timestamp,
-        _limit: usize,
-    ) -> Result<Vec<Delivery>, Error> {
-        todo!()
-    }
-    /// Gives a reservation back without a transition.
-    pub async fn delivery_release(&self, _delivery: DeliveryId) {
-        todo!()
-    }
-    /// When the lane's next unreserved delivery is due.
-    pub async fn delivery_next_due(
-        &self,
-        _lane: &ConnectionId,
-    ) -> Result<Option<Timestamp>, Error> {
-        todo!()
-    }
-    /// Records a transition durably; a terminal state releases its order key and everything that awaits the delivery in
-    /// the same commit. Ends the reservation unless the new state is in flight.
-    ///
-    /// # Errors
-    /// [`Error::Changed`] if the revision is not the present one.
-    pub async fn delivery_record(&self, _transition: Transition) -> Result<Delivery, Error> {
-        todo!()
-    }
-    /// Deliveries in flight: after a start, those whose process ended.
-    pub async fn delivery_in_flight(&self) -> Result<Vec<Delivery>, Error> {
-        todo!()
-    }
-    /// One delivery.
-    pub async fn delivery_get(&self, _id: DeliveryId) -> Result<Option<Delivery>, Error> {
-        todo!()
-    }
-    /// The delivery an instance made of a dedup key.
-    pub async fn delivery_by_key(
-        &self,
-        _instance: &InstanceId,
-        _key: &DedupKey,
-    ) -> Result<Option<Delivery>, Error> {
-        todo!()
-    }
-    /// The delivery an instance wrote under a reference.
-    pub async fn delivery_by_reference(
-        &self,
-        _instance: &InstanceId,
-        _reference: &Reference,
-    ) -> Result<Option<Delivery>, Error> {
-        todo!()
-    }
-    /// A page of deliveries by id.
-    pub async fn delivery_list(&self, _selection: &Selection) -> Result<Vec<Delivery>, Error> {
-        todo!()
-    }
-    /// Everything that happened to a delivery, oldest first, starting with its message.
-    pub async fn delivery_history(&self, _id: DeliveryId) -> Result<Vec<AuditRecord>, Error> {
-        todo!()
-    }
-    /// A stored event.
-    pub async fn message_get(&self, _id: MessageId) -> Result<Option<Message>, Error> {
-        todo!()
-    }
-    /// A crosswalk entry's values.
-    pub async fn crosswalk_get(
-        &self,
-        _table: &CrosswalkId,
-        _key: &str,
-    ) -> Result<Option<Document>, Error> {
-        todo!()
-    }
-    /// Sets (or, with null values, removes) entries, and releases the deliveries held for them in the same commit.
-    /// Returns how many were released.
-    pub async fn crosswalk_set(
-        &self,
-        _entries: Vec<CrosswalkEntry>,
-        _at: Timestamp,
-        _actor: &str,
-        _reason: Option<&str>,
-    ) -> Result<u64, Error> {
-        todo!()
-    }
-    /// A page of a table's entries by key.
-    pub async fn crosswalk_list(
-        &self,
-        _table: Option<&CrosswalkId>,
-        _after: Option<&str>,
-        _limit: usize,
-    ) -> Result<Vec<CrosswalkEntry>, Error> {
-        todo!()
-    }
-    /// Keeps a note in the audit trail.
-    pub async fn note(&self, _note: Note, _at: Timestamp) -> Result<(), Error> {
-        todo!()
-    }
-    /// Counters by instance.
-    pub async fn counts(&self) -> Result<Vec<(InstanceId, Counts)>, Error> {
-        todo!()
-    }
-    /// Sequence number and hash of the newest record.
-    pub async fn head(&self) -> Result<(u64, [u8; 32]), Error> {
-        todo!()
-    }
-    /// Changes whenever something may have become due: a hint, never the truth.
-    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        todo!()
-    }
-    /// Waits until everything accepted is indexed, then closes. Other clones give [`Error::Closed`] from then on.
-    pub async fn close(&self) -> Result<(), Error> {
-        todo!()
-    }
+}
+
+fn by(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" by process {pid}"))
+        .unwrap_or_default()
 }
 
 /// Opens the store in a directory, creating it if it is not there.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where it lies.
-    pub directory: std::path::PathBuf,
+    pub directory: PathBuf,
     /// A segment is closed when it is this long, in bytes.
     pub segment_bytes: u64,
     /// Memory the index may use for its cache, in bytes.
     pub index_cache_bytes: u64,
+}
+
+impl Options {
+    /// The usual sizes for a directory.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            segment_bytes: 64 * 1024 * 1024,
+            index_cache_bytes: 16 * 1024 * 1024,
+        }
+    }
 }
 
 /// A document that is not there.

@@ -1,0 +1,490 @@
+//! What a command becomes: records, decided against everything committed and everything earlier in the group.
+
+use crate::entry::{
+    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, TransitionEntry, hex,
+    to_the_microsecond,
+};
+use crate::index::fold::Staged;
+use crate::index::key;
+use crate::index::row::{self, Row};
+use crate::index::view::View;
+use crate::journal::{Appender, At, Journal};
+use crate::model::{Accepted, CrosswalkEntry, Delivery, Intake, IntakeEvent, Note, Transition};
+use crate::{Error, read};
+use bytes::Bytes;
+use jiff::Timestamp;
+use ml_connector_core::delivery::{
+    Awaited, DeliveryState, Event, Policy, RepeatSafety, RetryPolicy, step,
+};
+use ml_connector_core::identity::{DeliveryId, InstanceId, MessageId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Crosswalk entries in one record at most: an import of many must not become one huge record.
+const ENTRIES_PER_RECORD: usize = 500;
+
+/// Something to decide and write.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Accept(Intake),
+    Record(Box<Transition>),
+    Crosswalk {
+        entries: Vec<CrosswalkEntry>,
+        at: Timestamp,
+        actor: String,
+        reason: Option<String>,
+    },
+    Note(Note, Timestamp),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Accepted(Accepted),
+    Recorded(Arc<Delivery>),
+    Released(u64),
+    Noted,
+}
+
+/// The group being decided.
+#[derive(Debug)]
+pub(crate) struct Group<'v, 'g> {
+    staged: Staged<'v>,
+    view: &'v View,
+    journal: &'g Journal,
+    appender: &'g mut Appender,
+    last: Option<At>,
+    /// Deliveries as this group leaves them, with the position that says so.
+    changed: HashMap<DeliveryId, (u64, Arc<Delivery>)>,
+}
+
+/// A group that is ready to be written.
+#[derive(Debug)]
+pub(crate) struct Decided<'a> {
+    pub(crate) staged: Staged<'a>,
+    pub(crate) last: At,
+    pub(crate) changed: Vec<(u64, Arc<Delivery>)>,
+}
+
+impl Command {
+    /// Roughly how many bytes it adds to the journal.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Accept(intake) => intake
+                .events
+                .iter()
+                .map(|event| event.raw.len() + 512)
+                .sum(),
+            Self::Record(_) | Self::Note(..) => 1024,
+            Self::Crosswalk { entries, .. } => entries.len() * 128,
+        }
+    }
+}
+
+impl<'v, 'g> Group<'v, 'g> {
+    pub(crate) fn new(view: &'v View, journal: &'g Journal, appender: &'g mut Appender) -> Self {
+        let staged = Staged::new(view);
+        Self {
+            staged,
+            view,
+            journal,
+            appender,
+            last: None,
+            changed: HashMap::new(),
+        }
+    }
+
+    /// The group, unless it has no records.
+    pub(crate) fn finish(self) -> Option<Decided<'v>> {
+        let changed = self.changed.into_values().collect();
+        self.last.map(|last| Decided {
+            staged: self.staged,
+            last,
+            changed,
+        })
+    }
+
+    /// Writes a record into the group and folds it.
+    fn push(&mut self, at: Timestamp, entry: &Entry, body: &Bytes) -> Result<At, Error> {
+        let time = at.as_microsecond();
+        let place = self
+            .appender
+            .push(entry.kind() as u8, time, |out| entry.write(out), body)
+            .map_err(|error| Error::Unwritable(error.to_string()))?;
+        self.staged.apply(entry, place, time)?;
+        self.last = Some(place);
+        Ok(place)
+    }
+
+    /// A delivery as it stands, with its row.
+    fn load(&self, id: DeliveryId) -> Result<(Row, Arc<Delivery>), Error> {
+        let missing = || Error::Missing(id.to_string());
+        let row = self.staged.row(id)?.ok_or_else(missing)?;
+        if let Some((_, delivery)) = self.changed.get(&id) {
+            return Ok((row, Arc::clone(delivery)));
+        }
+        if let Some(reserved) = self.view.queue().reserved.get(&id)
+            && reserved.position == row.position
+            && let Some(delivery) = &reserved.delivery
+        {
+            return Ok((row, Arc::clone(delivery)));
+        }
+        if row.position >= self.journal.end() {
+            // Made in this group, by a command whose caller does not know yet.
+            return Err(missing());
+        }
+        let delivery = read::delivery(self.journal, id, row.position)?;
+        Ok((row, Arc::new(delivery)))
+    }
+
+    /// Whether an event was accepted before. What the index says is believed only if the journal says the same.
+    fn is_duplicate(&self, intake: &Intake, event: &IntakeEvent) -> Result<bool, Error> {
+        let Some(found) = self.staged.get(&key::seen(&intake.stream, &event.id))? else {
+            return Ok(false);
+        };
+        let position = row::read_number(&found).ok_or_else(|| odd("an accepted event"))?;
+        if position < self.journal.end() {
+            let (_, stored) = read::event(self.journal, position)?;
+            if stored.event_id != event.id || stored.stream != intake.stream {
+                return Err(odd("an accepted event"));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether an instance has had a dedup key, believed as above.
+    fn is_known(&self, instance: &InstanceId, made: &crate::NewDelivery) -> Result<bool, Error> {
+        let Some(found) = self.staged.get(&key::ledger(instance, &made.dedup_key))? else {
+            return Ok(false);
+        };
+        let id = row::read_number(&found).ok_or_else(|| odd("a dedup key"))?;
+        let row = self
+            .staged
+            .row(DeliveryId(id))?
+            .ok_or_else(|| odd("a dedup key"))?;
+        if row.position < self.journal.end() {
+            let (_, delivery) = self.load(DeliveryId(id))?;
+            if delivery.dedup_key != made.dedup_key || delivery.instance != *instance {
+                return Err(odd("a dedup key"));
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// An index that says other things than the journal must not be used for a decision.
+fn odd(what: &str) -> Error {
+    Error::Index(format!("{what} is not what the journal says"))
+}
+
+/// Decides one command and stages its records.
+///
+/// # Errors
+/// [`Error::Changed`] and [`Error::Missing`] before anything is staged; any other error leaves the group unusable.
+pub(crate) fn decide(group: &mut Group<'_, '_>, command: &Command) -> Result<Answer, Error> {
+    match command {
+        Command::Accept(intake) => accept(group, intake).map(Answer::Accepted),
+        Command::Record(transition) => record(group, transition).map(Answer::Recorded),
+        Command::Crosswalk {
+            entries,
+            at,
+            actor,
+            reason,
+        } => set_crosswalk(group, entries, *at, actor, reason.as_deref()).map(Answer::Released),
+        Command::Note(note, at) => {
+            group.push(*at, &Entry::Note(note.clone()), &Bytes::new())?;
+            Ok(Answer::Noted)
+        }
+    }
+}
+
+fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error> {
+    let at = to_the_microsecond(intake.received_at);
+    let mut accepted = Accepted::default();
+    let mut known: Vec<(InstanceId, u64)> = Vec::new();
+    for event in &intake.events {
+        let duplicate = group.is_duplicate(intake, event)?;
+        let mut deliveries = Vec::with_capacity(event.deliveries.len());
+        for new in &event.deliveries {
+            let twice =
+                |made: &Made| made.instance == new.instance && made.dedup_key == new.dedup_key;
+            if deliveries.iter().any(twice) || group.is_known(&new.instance, new)? {
+                accepted.deduplicated += u32::from(!duplicate);
+                match known
+                    .iter_mut()
+                    .find(|(instance, _)| *instance == new.instance)
+                {
+                    Some((_, count)) => *count += 1,
+                    None => known.push((new.instance.clone(), 1)),
+                }
+            } else if !duplicate {
+                let id = DeliveryId(group.staged.next_delivery() + deliveries.len() as u64);
+                deliveries.push(Made {
+                    id,
+                    instance: new.instance.clone(),
+                    lane: new.lane.clone(),
+                    dedup_key: new.dedup_key.clone(),
+                    order_key: new.order_key.clone(),
+                    state: new.state.clone(),
+                });
+            }
+        }
+        if duplicate {
+            accepted.duplicates += 1;
+            continue;
+        }
+        accepted.messages += 1;
+        accepted.deliveries += u32::try_from(deliveries.len()).unwrap_or(u32::MAX);
+        accept_event(group, intake, event, deliveries, at)?;
+    }
+    let cursor = moved_cursor(group, intake)?;
+    if !intake.events.is_empty() || cursor.is_some() {
+        let entry = Entry::Intake(IntakeEntry {
+            connection: intake.connection.clone(),
+            stream: intake.stream.clone(),
+            origin: intake.origin.clone(),
+            plan: hex(&intake.plan_hash),
+            messages: accepted.messages,
+            duplicates: accepted.duplicates,
+            deliveries: accepted.deliveries,
+            deduplicated: accepted.deduplicated,
+            known,
+            cursor,
+        });
+        group.push(at, &entry, &Bytes::new())?;
+    }
+    Ok(accepted)
+}
+
+fn accept_event(
+    group: &mut Group<'_, '_>,
+    intake: &Intake,
+    event: &IntakeEvent,
+    deliveries: Vec<Made>,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let entry = EventEntry {
+        event_id: event.id.clone(),
+        connection: intake.connection.clone(),
+        stream: intake.stream.clone(),
+        deliveries,
+    };
+    let entry = Entry::Event(entry);
+    let place = group.push(at, &entry, &event.raw)?;
+    let Entry::Event(entry) = entry else {
+        return Ok(());
+    };
+    for made in &entry.deliveries {
+        if let DeliveryState::Held(hold) = &made.state {
+            let delivery = made.delivery(&entry.event_id, MessageId(place.sequence), at);
+            group
+                .changed
+                .insert(made.id, (place.position, Arc::new(delivery)));
+            if let Some(awaited) = &hold.awaits {
+                release_if_there(group, made.id, awaited, at)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn moved_cursor(group: &Group<'_, '_>, intake: &Intake) -> Result<Option<CursorEntry>, Error> {
+    let Some((poll, value)) = &intake.cursor else {
+        return Ok(None);
+    };
+    let present = group.staged.get(&key::cursor(poll))?;
+    let moved = present.is_none_or(|present| *present != *value.as_bytes());
+    Ok(moved.then(|| CursorEntry {
+        poll: poll.clone(),
+        value: value.clone(),
+    }))
+}
+
+fn record(group: &mut Group<'_, '_>, transition: &Transition) -> Result<Arc<Delivery>, Error> {
+    let (row, present) = group.load(transition.delivery)?;
+    if present.revision != transition.revision {
+        return Err(Error::Changed(transition.delivery));
+    }
+    let at = to_the_microsecond(transition.at);
+    let mut delivery = Delivery::clone(&present);
+    delivery.changed_at = at;
+    delivery.revision += 1;
+    delivery.state = transition.state.clone();
+    delivery.progress = transition.progress.clone();
+    let new_reference = transition.reference.is_some() && transition.reference != present.reference;
+    if new_reference {
+        delivery.reference.clone_from(&transition.reference);
+    }
+    let entry = TransitionEntry {
+        delivery,
+        before: row.position,
+        new_reference,
+        remember: transition.remember.clone(),
+        event: Some(transition.event.clone()),
+        exchange: transition.exchange.clone(),
+        actor: transition.actor.clone(),
+        plan: hex(&transition.plan_hash),
+    };
+    change(group, entry, at)?;
+    release_for_entries(group, &transition.remember, at)?;
+    if transition.state.kind().is_terminal() && !present.state.kind().is_terminal() {
+        let awaited = Awaited::Delivery {
+            delivery: transition.delivery,
+        };
+        release_waiting(group, &awaited, at)?;
+    }
+    if let DeliveryState::Held(hold) = &transition.state
+        && let Some(awaited) = &hold.awaits
+    {
+        release_if_there(group, transition.delivery, awaited, at)?;
+    }
+    let changed = group.changed.get(&transition.delivery);
+    changed
+        .map(|(_, delivery)| Arc::clone(delivery))
+        .ok_or_else(|| odd("a change"))
+}
+
+/// Writes a changed delivery.
+fn change(group: &mut Group<'_, '_>, entry: TransitionEntry, at: Timestamp) -> Result<(), Error> {
+    let entry = Entry::Transition(Box::new(entry));
+    let place = group.push(at, &entry, &Bytes::new())?;
+    if let Entry::Transition(entry) = entry {
+        let id = entry.delivery.id;
+        group
+            .changed
+            .insert(id, (place.position, Arc::new(entry.delivery)));
+    }
+    Ok(())
+}
+
+fn set_crosswalk(
+    group: &mut Group<'_, '_>,
+    entries: &[CrosswalkEntry],
+    at: Timestamp,
+    actor: &str,
+    reason: Option<&str>,
+) -> Result<u64, Error> {
+    let at = to_the_microsecond(at);
+    let mut released = 0;
+    for entries in entries.chunks(ENTRIES_PER_RECORD) {
+        let change = CrosswalkChange {
+            entries: entries.to_vec(),
+            actor: actor.to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        group.push(at, &Entry::Crosswalk(change), &Bytes::new())?;
+        released += release_for_entries(group, entries, at)?;
+    }
+    Ok(released)
+}
+
+fn release_for_entries(
+    group: &mut Group<'_, '_>,
+    entries: &[CrosswalkEntry],
+    at: Timestamp,
+) -> Result<u64, Error> {
+    let mut released = 0;
+    for entry in entries.iter().filter(|entry| !entry.values.is_null()) {
+        let awaited = Awaited::Crosswalk {
+            table: entry.table.clone(),
+            key: entry.key.clone(),
+        };
+        released += release_waiting(group, &awaited, at)?;
+    }
+    Ok(released)
+}
+
+/// Releases everything that is held for this.
+fn release_waiting(
+    group: &mut Group<'_, '_>,
+    awaited: &Awaited,
+    at: Timestamp,
+) -> Result<u64, Error> {
+    let Some(hash) = key::awaited(awaited) else {
+        return Ok(0);
+    };
+    let mut released = 0;
+    for waiting in group.staged.keys(&key::waiting_for(&hash))? {
+        let id = key::last_number(&waiting).ok_or_else(|| odd("a wait"))?;
+        released += u64::from(release(group, DeliveryId(id), awaited, at)?);
+    }
+    Ok(released)
+}
+
+/// A hold whose cause has gone between the decision to hold and now would never be released: it is released at once.
+fn release_if_there(
+    group: &mut Group<'_, '_>,
+    id: DeliveryId,
+    awaited: &Awaited,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let there = match awaited {
+        Awaited::Crosswalk { table, key } => {
+            group.staged.get(&key::crosswalk(table, key))?.is_some()
+        }
+        Awaited::Delivery { delivery } => group
+            .staged
+            .row(*delivery)?
+            .is_some_and(|row| row.kind.is_terminal()),
+        Awaited::Until { .. } => false,
+    };
+    if there {
+        release(group, id, awaited, at)?;
+    }
+    Ok(())
+}
+
+fn release(
+    group: &mut Group<'_, '_>,
+    id: DeliveryId,
+    awaited: &Awaited,
+    at: Timestamp,
+) -> Result<bool, Error> {
+    let (row, present) = group.load(id)?;
+    let held_for_it = matches!(&present.state, DeliveryState::Held(hold) if hold.awaits.as_ref() == Some(awaited));
+    if !held_for_it {
+        return Ok(false);
+    }
+    let released = step(
+        &present.state,
+        &present.progress,
+        Event::Released,
+        &UNUSED,
+        at,
+        0,
+    );
+    let Ok(stepped) = released else {
+        // In doubt: what it waits for has come, but only a person may let it go.
+        return Ok(false);
+    };
+    let mut delivery = Delivery::clone(&present);
+    delivery.changed_at = at;
+    delivery.revision += 1;
+    delivery.state = stepped.state;
+    delivery.progress = stepped.progress;
+    let entry = TransitionEntry {
+        delivery,
+        before: row.position,
+        new_reference: false,
+        remember: Vec::new(),
+        event: Some(Event::Released),
+        exchange: None,
+        actor: None,
+        plan: String::new(),
+    };
+    change(group, entry, at)?;
+    Ok(true)
+}
+
+/// A release follows no policy: `step` needs one and does not look at it.
+const UNUSED: Policy = Policy {
+    retry: RetryPolicy {
+        first: Duration::ZERO,
+        factor_thousandths: 1000,
+        max: Duration::ZERO,
+        full_jitter: false,
+        give_up_after: Duration::ZERO,
+    },
+    repeat: RepeatSafety::None,
+};

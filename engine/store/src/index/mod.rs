@@ -1,0 +1,20 @@
+//! The index: where things are in the journal. It can be thrown away.
+//!
+//! # The cast
+//! - [`fold`] is the one place that knows what a record changes; it serves commits and rebuilds alike, so a live index
+//!   equals a rebuilt one by construction.
+//! - [`view`] is what readers see, [`changes`] what is not in the tree yet, [`base`] the tree.
+//! - [`queue`] keeps the earliest due deliveries at hand.
+//! - [`key`] and [`row`] are the layout. A change there raises [`base::FORMAT`], and every index is rebuilt.
+//!
+//! # The guarantees
+//! - The index reflects exactly one position of the journal, and says which.
+//! - Nothing in it is needed to keep a promise: at open it is brought forward, or set aside and rebuilt.
+
+pub(crate) mod base;
+mod changes;
+pub(crate) mod fold;
+pub(crate) mod key;
+mod queue;
+pub(crate) mod row;
+pub(crate) mod view;

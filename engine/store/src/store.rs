@@ -1,0 +1,667 @@
+//! The facade.
+
+use crate::decide::{Answer, Command};
+use crate::index::key;
+use crate::index::row::{self, Row};
+use crate::index::view::View;
+use crate::journal::{Appender, Journal};
+use crate::lock::{Lock, LockError};
+use crate::medium::Medium;
+use crate::model::{
+    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Message, Note, Selection,
+    Transition,
+};
+use crate::open::{self, Opening, Rebuilding};
+use crate::writer::{Job, Order, Writer};
+use crate::{Error, OpenError, Options, read};
+use jiff::Timestamp;
+use ml_connector_core::identity::{
+    ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, Reference, StreamId,
+};
+use serde_json::Value as Document;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+/// Commands that wait for the writer at most; more callers wait for a place.
+const WAITING_MAX: usize = 1024;
+
+/// Rows read from the index at once while listing.
+const LIST_CHUNK: usize = 512;
+
+/// The embedded store. Cheap to clone; every clone is the same store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` once it is closed.
+    shared: RwLock<Option<Arc<Shared>>>,
+    threads: Mutex<Option<Threads>>,
+    places: Semaphore,
+    changes: watch::Receiver<u64>,
+    opening: Opening,
+    index: PathBuf,
+    _lock: Option<Lock>,
+}
+
+/// What reading and sending needs.
+#[derive(Debug)]
+struct Shared {
+    view: Arc<View>,
+    journal: Arc<Journal>,
+    orders: Sender<Order>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    writer: JoinHandle<()>,
+    indexer: JoinHandle<()>,
+}
+
+impl Store {
+    /// Opens the store in a directory, creating it if it is not there. Blocks; `progress` hears of it where the index has
+    /// to follow by more than a moment's work.
+    ///
+    /// # Errors
+    /// If another process has it, the directory cannot be written, a later version wrote it, or the journal is damaged.
+    pub fn open(
+        options: &Options,
+        progress: &mut dyn FnMut(&Rebuilding),
+    ) -> Result<Self, OpenError> {
+        let lock = prepare(&options.directory)?;
+        let medium = Medium::real(options.directory.join("journal"));
+        Self::open_on(medium, options, Some(lock), progress)
+    }
+
+    /// Opens a store on a medium; the index lies in the options' directory.
+    pub(crate) fn open_on(
+        medium: Medium,
+        options: &Options,
+        lock: Option<Lock>,
+        progress: &mut dyn FnMut(&Rebuilding),
+    ) -> Result<Self, OpenError> {
+        let index = options.directory.join("index");
+        let opened = open::open(&medium, &index, options.index_cache_bytes, progress)?;
+        let appender = Appender::open(
+            Arc::clone(&opened.journal),
+            options.segment_bytes,
+            opened.last,
+        )
+        .map_err(OpenError::Journal)?;
+        let view = Arc::new(opened.view);
+        let (orders, received) = mpsc::channel();
+        let (announce, changes) = watch::channel(0);
+        let writer = Writer {
+            journal: Arc::clone(&opened.journal),
+            view: Arc::clone(&view),
+            appender,
+            changes: announce,
+        };
+        let writer = spawn("store-writer", move || writer.run(&received))?;
+        let indexed = Arc::clone(&view);
+        let indexer = spawn("store-indexer", move || {
+            let run = std::panic::AssertUnwindSafe(|| indexed.index());
+            if std::panic::catch_unwind(run).is_err() {
+                indexed.fail("the indexer has failed");
+            }
+        })?;
+        let shared = Shared {
+            view,
+            journal: opened.journal,
+            orders,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared: RwLock::new(Some(Arc::new(shared))),
+                threads: Mutex::new(Some(Threads { writer, indexer })),
+                places: Semaphore::new(WAITING_MAX),
+                changes,
+                opening: opened.opening,
+                index,
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// What opening found and did.
+    pub fn opening(&self) -> &Opening {
+        &self.inner.opening
+    }
+
+    /// Accepts events: ledger, messages, deliveries and cursor in one durable commit.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the disk refuses: nothing is stored then.
+    pub async fn inbox_accept(&self, intake: Intake) -> Result<Accepted, Error> {
+        match self.submit(Command::Accept(intake)).await? {
+            Answer::Accepted(accepted) => Ok(accepted),
+            Answer::Recorded(_) | Answer::Released(_) | Answer::Noted => Err(Error::Closed),
+        }
+    }
+
+    /// A poll's cursor.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn cursor(&self, poll: &StreamId) -> Result<Option<String>, Error> {
+        let found = self.shared()?.view.get(&key::cursor(poll))?;
+        Ok(found.map(|value| String::from_utf8_lossy(&value).into_owned()))
+    }
+
+    /// Reserves due deliveries of a lane (pending, uncertain, or held until now), oldest due first, only the head of each
+    /// order key, none twice until its transition is recorded or it is released. A reservation is not durable: what was
+    /// only reserved when the process ends is simply due again.
+    ///
+    /// # Errors
+    /// If the index or a record cannot be read. Nothing is reserved then.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_reserve(
+        &self,
+        lane: &ConnectionId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, Error> {
+        let shared = self.shared()?;
+        let lane = shared.view.levels().names.number(lane.as_str());
+        let Some(lane) = lane else {
+            return Ok(Vec::new());
+        };
+        let ids = shared.view.reserve(lane, now.as_microsecond(), limit)?;
+        let mut deliveries = Vec::with_capacity(ids.len());
+        for id in &ids {
+            match shared.delivery(DeliveryId(*id)) {
+                Ok(Some((row, delivery))) => {
+                    let delivery = Arc::new(delivery);
+                    shared.view.remember(row.position, &delivery);
+                    deliveries.push(Arc::unwrap_or_clone(delivery));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let mut queue = shared.view.queue();
+                    for id in &ids {
+                        queue.reserved.remove(&DeliveryId(*id));
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Gives a reservation back without a transition.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_release(&self, delivery: DeliveryId) {
+        if let Ok(shared) = self.shared() {
+            shared.view.queue().reserved.remove(&delivery);
+        }
+    }
+
+    /// When the lane's next unreserved delivery is due.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_next_due(&self, lane: &ConnectionId) -> Result<Option<Timestamp>, Error> {
+        let shared = self.shared()?;
+        let lane = shared.view.levels().names.number(lane.as_str());
+        let Some(lane) = lane else { return Ok(None) };
+        Ok(shared.view.next_due(lane)?.map(read::time))
+    }
+
+    /// Records a transition durably; a terminal state releases its order key and everything that awaits the delivery in
+    /// the same commit. Ends the reservation unless the new state is in flight.
+    ///
+    /// A hold that awaits what is there already is released in the same commit: the delivery comes back pending.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if the revision is not the present one, [`Error::Missing`] if there is no such delivery.
+    pub async fn delivery_record(&self, transition: Transition) -> Result<Delivery, Error> {
+        match self.submit(Command::Record(Box::new(transition))).await? {
+            Answer::Recorded(delivery) => Ok(Arc::unwrap_or_clone(delivery)),
+            Answer::Accepted(_) | Answer::Released(_) | Answer::Noted => Err(Error::Closed),
+        }
+    }
+
+    /// Deliveries in flight: after a start, those whose process ended.
+    ///
+    /// # Errors
+    /// If the index or a record cannot be read.
+    pub async fn delivery_in_flight(&self) -> Result<Vec<Delivery>, Error> {
+        self.blocking(|shared| {
+            let from = sled::IVec::from(&[key::IN_FLIGHT]);
+            let found = shared.view.range(&from, &key::behind(&from), usize::MAX)?;
+            let mut deliveries = Vec::with_capacity(found.len());
+            for (key, _) in found {
+                let id = DeliveryId(key::last_number(&key).unwrap_or_default());
+                deliveries.extend(shared.delivery(id)?.map(|(_, delivery)| delivery));
+            }
+            Ok(deliveries)
+        })
+        .await
+    }
+
+    /// One delivery.
+    ///
+    /// # Errors
+    /// If the index or its record cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_get(&self, id: DeliveryId) -> Result<Option<Delivery>, Error> {
+        Ok(self.shared()?.delivery(id)?.map(|(_, delivery)| delivery))
+    }
+
+    /// The delivery an instance made of a dedup key.
+    ///
+    /// # Errors
+    /// If the index or a record cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_by_key(
+        &self,
+        instance: &InstanceId,
+        key: &DedupKey,
+    ) -> Result<Option<Delivery>, Error> {
+        let found = self.shared()?.by(&key::ledger(instance, key))?;
+        Ok(found.filter(|found| found.dedup_key == *key && found.instance == *instance))
+    }
+
+    /// The delivery an instance wrote under a reference; the latest, if there were several.
+    ///
+    /// # Errors
+    /// If the index or a record cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_by_reference(
+        &self,
+        instance: &InstanceId,
+        reference: &Reference,
+    ) -> Result<Option<Delivery>, Error> {
+        let found = self.shared()?.by(&key::reference(instance, reference))?;
+        Ok(found.filter(|found| found.instance == *instance))
+    }
+
+    /// A page of deliveries by id. Selecting by text reads the record of every delivery that the rest of the selection
+    /// leaves, so it takes seconds where there are millions.
+    ///
+    /// # Errors
+    /// If the index or a record cannot be read.
+    pub async fn delivery_list(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
+        let selection = selection.clone();
+        self.blocking(move |shared| shared.list(&selection)).await
+    }
+
+    /// Everything that happened to a delivery, oldest first, starting with its message.
+    ///
+    /// # Errors
+    /// If a record cannot be read.
+    pub async fn delivery_history(&self, id: DeliveryId) -> Result<Vec<AuditRecord>, Error> {
+        self.blocking(move |shared| match shared.view.row(id)? {
+            Some(row) => read::history(&shared.journal, id, row.position),
+            None => Ok(Vec::new()),
+        })
+        .await
+    }
+
+    /// A stored event.
+    ///
+    /// # Errors
+    /// If the index or its record cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn message_get(&self, id: MessageId) -> Result<Option<Message>, Error> {
+        self.shared()?.message(id)
+    }
+
+    /// A crosswalk entry's values.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn crosswalk_get(
+        &self,
+        table: &CrosswalkId,
+        key: &str,
+    ) -> Result<Option<Document>, Error> {
+        let found = self.shared()?.view.get(&key::crosswalk(table, key))?;
+        found.map(|values| document(&values)).transpose()
+    }
+
+    /// Sets (or, with null values, removes) entries, and releases the deliveries held for them in the same commit.
+    /// Returns how many were released.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the disk refuses: nothing is stored then.
+    pub async fn crosswalk_set(
+        &self,
+        entries: Vec<CrosswalkEntry>,
+        at: Timestamp,
+        actor: &str,
+        reason: Option<&str>,
+    ) -> Result<u64, Error> {
+        let (actor, reason) = (actor.to_owned(), reason.map(str::to_owned));
+        let command = Command::Crosswalk {
+            entries,
+            at,
+            actor,
+            reason,
+        };
+        match self.submit(command).await? {
+            Answer::Released(released) => Ok(released),
+            Answer::Accepted(_) | Answer::Recorded(_) | Answer::Noted => Err(Error::Closed),
+        }
+    }
+
+    /// A page of a table's entries by key, after `after`. Without a table: of all tables, by table and key, and `after` is
+    /// the last entry's table and key with a NUL between them.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub async fn crosswalk_list(
+        &self,
+        table: Option<&CrosswalkId>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<CrosswalkEntry>, Error> {
+        let prefix = key::crosswalk_table(table);
+        let mut from = prefix.to_vec();
+        if let Some(after) = after {
+            from.extend_from_slice(after.as_bytes());
+            from.push(0);
+        }
+        self.blocking(move |shared| {
+            let range = shared
+                .view
+                .range(&from.into(), &key::behind(&prefix), limit)?;
+            let mut entries = Vec::with_capacity(range.len());
+            for (key, values) in range {
+                let odd = || Error::Index("a crosswalk entry cannot be read".to_owned());
+                let (table, key) = key::read_crosswalk(&key).ok_or_else(odd)?;
+                entries.push(CrosswalkEntry {
+                    table,
+                    key,
+                    values: document(&values)?,
+                });
+            }
+            Ok(entries)
+        })
+        .await
+    }
+
+    /// Keeps a note in the audit trail.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the disk refuses.
+    pub async fn note(&self, note: Note, at: Timestamp) -> Result<(), Error> {
+        self.submit(Command::Note(note, at)).await.map(drop)
+    }
+
+    /// Counters by instance, by name.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn counts(&self) -> Result<Vec<(InstanceId, Counts)>, Error> {
+        let shared = self.shared()?;
+        let levels = shared.view.levels();
+        let named = |(number, counts): (&u32, &Counts)| {
+            levels
+                .names
+                .name(*number)
+                .map(|name| (InstanceId::new(name), counts.clone()))
+        };
+        let mut counts: Vec<_> = levels.counts.iter().filter_map(named).collect();
+        counts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(counts)
+    }
+
+    /// Sequence number and hash of the newest record.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn head(&self) -> Result<(u64, [u8; 32]), Error> {
+        let shared = self.shared()?;
+        let reflected = shared.view.levels().reflected;
+        Ok((reflected.sequence, reflected.hash))
+    }
+
+    /// Changes whenever something may have become due: a hint, never the truth.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.clone()
+    }
+
+    /// Waits until everything accepted is indexed, then closes. Other clones give [`Error::Closed`] from then on.
+    ///
+    /// # Errors
+    /// If the index could not be written completely; the next start brings it forward then.
+    pub async fn close(&self) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        let closed = tokio::task::spawn_blocking(move || inner.close());
+        closed.await.map_err(|_| Error::Closed)?
+    }
+
+    fn shared(&self) -> Result<Arc<Shared>, Error> {
+        let shared = self
+            .inner
+            .shared
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        shared.clone().ok_or(Error::Closed)
+    }
+
+    /// Hands a command to the writer and waits for its answer.
+    async fn submit(&self, command: Command) -> Result<Answer, Error> {
+        let _place = self
+            .inner
+            .places
+            .acquire()
+            .await
+            .map_err(|_| Error::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Do(Job { command, answer });
+        self.shared()?
+            .orders
+            .send(order)
+            .map_err(|_| Error::Closed)?;
+        answered.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Reads that may take long, off the asynchronous threads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let shared = self.shared()?;
+        let read = tokio::task::spawn_blocking(move || read(&shared));
+        read.await
+            .map_err(|_| Error::Index("reading it has failed".to_owned()))?
+    }
+}
+
+impl Inner {
+    fn close(&self) -> Result<(), Error> {
+        let shared = self
+            .shared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(shared) = shared else { return Ok(()) };
+        shared.orders.send(Order::Stop).ok();
+        let threads = self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(threads) = threads {
+            // The writer may still have commands, so the indexer ends after it.
+            let writer = threads.writer.join();
+            shared.view.stop();
+            let indexer = threads.indexer.join();
+            if writer.is_err() || indexer.is_err() {
+                return Err(Error::Index("a thread of the store has failed".to_owned()));
+            }
+        }
+        if !shared.view.is_settled() {
+            return Err(Error::Index("it could not follow the journal".to_owned()));
+        }
+        // A reader that has not finished keeps the tree open. Then it is not marked clean, which costs a rebuild only if
+        // the machine also stops hard before the next start.
+        if let Some(view) = Arc::into_inner(shared).and_then(|shared| Arc::into_inner(shared.view))
+        {
+            view.into_base().close()?;
+            open::mark_clean(&self.index).map_err(|error| Error::Index(error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever cares closes; this only makes sure that the threads are gone when the lock is.
+        self.close().ok();
+    }
+}
+
+impl Shared {
+    /// A delivery with its row.
+    fn delivery(&self, id: DeliveryId) -> Result<Option<(Row, Delivery)>, Error> {
+        let Some(row) = self.view.row(id)? else {
+            return Ok(None);
+        };
+        let delivery = read::delivery(&self.journal, id, row.position)?;
+        Ok(Some((row, delivery)))
+    }
+
+    /// The delivery whose id a key has.
+    fn by(&self, key: &[u8]) -> Result<Option<Delivery>, Error> {
+        let Some(found) = self.view.get(key)? else {
+            return Ok(None);
+        };
+        let odd = || Error::Index("a delivery's id cannot be read".to_owned());
+        let id = row::read_number(&found).ok_or_else(odd)?;
+        Ok(self.delivery(DeliveryId(id))?.map(|(_, delivery)| delivery))
+    }
+
+    fn message(&self, id: MessageId) -> Result<Option<Message>, Error> {
+        let every = crate::index::fold::CHECKPOINT_EVERY;
+        let checkpoint = id.0 / every * every;
+        let from = if checkpoint == 0 {
+            self.journal.next_start(0)
+        } else {
+            let found = self.view.get(&key::checkpoint(checkpoint))?;
+            found.and_then(|position| row::read_number(&position))
+        };
+        let Some(from) = from else { return Ok(None) };
+        match self.journal.walk(from, id.0)? {
+            Some((position, frame)) => read::message(&self.journal, position, frame),
+            None => Ok(None),
+        }
+    }
+
+    fn list(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
+        let instances: Option<Vec<u32>> = (!selection.instances.is_empty()).then(|| {
+            let levels = self.view.levels();
+            let number = |instance: &InstanceId| levels.names.number(instance.as_str());
+            selection.instances.iter().filter_map(number).collect()
+        });
+        let end = key::behind(&[key::ROW]);
+        let mut from = selection.after.map_or(0, |after| after.0.saturating_add(1));
+        let mut found = Vec::new();
+        while found.len() < selection.limit {
+            let rows = self
+                .view
+                .range(&key::row(DeliveryId(from)), &end, LIST_CHUNK)?;
+            let last_chunk = rows.len() < LIST_CHUNK;
+            for (key, row) in rows {
+                let odd = || Error::Index("a row cannot be read".to_owned());
+                let id = DeliveryId(key::last_number(&key).ok_or_else(odd)?);
+                let row = Row::decode(&row).ok_or_else(odd)?;
+                from = id.0.saturating_add(1);
+                if !may_match(selection, instances.as_deref(), &row) {
+                    continue;
+                }
+                let delivery = read::delivery(&self.journal, id, row.position)?;
+                if matches(selection, &delivery) {
+                    found.push(delivery);
+                    if found.len() == selection.limit {
+                        break;
+                    }
+                }
+            }
+            if last_chunk {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What the row alone can tell.
+fn may_match(selection: &Selection, instances: Option<&[u32]>, row: &Row) -> bool {
+    instances.is_none_or(|instances| instances.contains(&row.instance))
+        && (selection.states.is_empty() || selection.states.contains(&row.kind))
+        && (selection.classes.is_empty()
+            || row
+                .class
+                .is_some_and(|class| selection.classes.contains(&class)))
+        && selection
+            .since
+            .is_none_or(|since| row.created_s >= since.as_second() - 1)
+        && selection
+            .until
+            .is_none_or(|until| row.created_s <= until.as_second() + 1)
+}
+
+/// What needs the delivery itself.
+fn matches(selection: &Selection, delivery: &Delivery) -> bool {
+    let text = |text: &String| {
+        delivery.event_id == *text
+            || delivery.dedup_key.as_str() == text
+            || delivery
+                .order_key
+                .as_ref()
+                .is_some_and(|key| key.as_str() == text)
+            || delivery
+                .reference
+                .as_ref()
+                .is_some_and(|reference| reference.as_str() == text)
+    };
+    selection
+        .since
+        .is_none_or(|since| delivery.created_at >= since)
+        && selection
+            .until
+            .is_none_or(|until| delivery.created_at < until)
+        && selection.text.as_ref().is_none_or(text)
+}
+
+fn document(values: &[u8]) -> Result<Document, Error> {
+    let odd = |_| Error::Index("a crosswalk entry cannot be read".to_owned());
+    serde_json::from_slice(values).map_err(odd)
+}
+
+/// Makes the directories and takes the lock.
+pub(crate) fn prepare(directory: &Path) -> Result<Lock, OpenError> {
+    let failed = |source| OpenError::Directory {
+        directory: directory.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(directory.join("journal")).map_err(failed)?;
+    match Lock::take(directory) {
+        Ok(lock) => Ok(lock),
+        Err(LockError::Held(pid)) => Err(OpenError::Locked {
+            directory: directory.to_owned(),
+            pid,
+        }),
+        Err(LockError::Io(source)) => Err(failed(source)),
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(OpenError::Thread)
+}

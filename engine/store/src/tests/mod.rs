@@ -1,0 +1,4 @@
+//! Promises of the store, each tried to be broken.
+
+mod deliveries;
+mod rig;

@@ -1,0 +1,142 @@
+//! The one thread that decides and writes.
+//!
+//! It takes all commands that wait, decides each against the view and the decisions before it, and writes their records
+//! with one write and one sync. Only then are the changes visible and the callers answered. If the disk refuses, nobody of
+//! the group is acknowledged, nothing has changed, and the next group is tried again.
+
+use crate::Error;
+use crate::decide::{self, Answer, Command, Group};
+use crate::index::view::View;
+use crate::journal::{Appender, Journal};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use tokio::sync::{oneshot, watch};
+
+/// Commands in one group at most.
+const GROUP_COMMANDS_MAX: usize = 512;
+
+/// A group takes no further command when it has so many bytes of events.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A command and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) command: Command,
+    pub(crate) answer: oneshot::Sender<Result<Answer, Error>>,
+}
+
+/// What the thread is sent.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Do(Job),
+    Stop,
+}
+
+/// The thread's own.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) view: Arc<View>,
+    pub(crate) appender: Appender,
+    pub(crate) changes: watch::Sender<u64>,
+}
+
+/// Why a group could not be committed.
+enum Failed {
+    /// Because of one of its commands.
+    One(usize, Error),
+    /// As a whole.
+    All(Error),
+}
+
+impl Writer {
+    /// Works until it is told to stop or everybody who could send is gone.
+    pub(crate) fn run(mut self, orders: &Receiver<Order>) {
+        let mut jobs = Vec::new();
+        while let Ok(order) = orders.recv() {
+            let mut stop = !take(order, &mut jobs);
+            let mut bytes = jobs.first().map_or(0, |job| job.command.bytes());
+            while !stop && jobs.len() < GROUP_COMMANDS_MAX && bytes < GROUP_BYTES_MAX {
+                let Ok(order) = orders.try_recv() else { break };
+                stop = !take(order, &mut jobs);
+                bytes += jobs.last().map_or(0, |job| job.command.bytes());
+            }
+            self.group(&mut jobs);
+            if stop {
+                break;
+            }
+        }
+    }
+
+    /// Commits the jobs together and answers them.
+    fn group(&mut self, jobs: &mut Vec<Job>) {
+        while !jobs.is_empty() {
+            match self.commit(jobs) {
+                Ok(answers) => {
+                    for (job, answer) in jobs.drain(..).zip(answers) {
+                        // A caller that has gone away has still been served.
+                        job.answer.send(answer).ok();
+                    }
+                }
+                Err(Failed::One(at, error)) => {
+                    self.appender.abandon();
+                    let job = jobs.remove(at.min(jobs.len() - 1));
+                    job.answer.send(Err(error)).ok();
+                }
+                Err(Failed::All(error)) => {
+                    self.appender.abandon();
+                    for job in jobs.drain(..) {
+                        job.answer.send(Err(error.clone())).ok();
+                    }
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Result<Answer, Error>>, Failed> {
+        self.view
+            .make_room()
+            .map_err(|why| Failed::All(Error::Unwritable(why)))?;
+        let unwritable = |error: std::io::Error| Failed::All(Error::Unwritable(error.to_string()));
+        self.appender.begin().map_err(unwritable)?;
+        let view = Arc::clone(&self.view);
+        let mut group = Group::new(&view, &self.journal, &mut self.appender);
+        let mut answers = Vec::with_capacity(jobs.len());
+        for (at, job) in jobs.iter().enumerate() {
+            match decide::decide(&mut group, &job.command) {
+                Ok(answer) => answers.push(Ok(answer)),
+                // These are found before anything is staged, so the others can go on.
+                Err(error @ (Error::Changed(_) | Error::Missing(_))) => answers.push(Err(error)),
+                Err(error) => return Err(Failed::One(at, error)),
+            }
+        }
+        let Some(decided) = group.finish() else {
+            return Ok(answers);
+        };
+        self.appender.commit().map_err(unwritable)?;
+        let (_, hash) = self.appender.head();
+        let changes = decided
+            .staged
+            .finish(decided.last, hash, self.journal.end());
+        self.view.merge(changes);
+        {
+            let mut queue = self.view.queue();
+            for (position, delivery) in decided.changed {
+                queue.changed(position, delivery);
+            }
+        }
+        self.changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+        Ok(answers)
+    }
+}
+
+fn take(order: Order, jobs: &mut Vec<Job>) -> bool {
+    match order {
+        Order::Do(job) => {
+            jobs.push(job);
+            true
+        }
+        Order::Stop => false,
+    }
+}
