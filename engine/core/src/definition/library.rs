@@ -19,6 +19,7 @@ use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::{self, Kind, Node, Value};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// The version of the language that this engine reads.
@@ -121,11 +122,15 @@ pub(super) fn load(
             .insert(integration.id.clone(), Arc::new(integration));
     }
     let unreadable = located.unreadable(DefinitionKind::Integration);
+    let nodes = of_kind(DefinitionKind::Integration)
+        .map(|one| (one.name.as_str(), &one.node))
+        .collect();
     for one in of_kind(DefinitionKind::Case) {
         let context = Context::new(sources, &schemas, &one.broken, findings);
         let reader = Reader::new(&context, Some(&one.node), one.kind.table());
         let integrations = Integrations {
             known: &library.integrations,
+            nodes: &nodes,
             unreadable: &unreadable,
         };
         library
@@ -183,73 +188,87 @@ fn definitions(
     findings: &mut Findings,
 ) -> Vec<Definition> {
     let mut definitions: Vec<Definition> = Vec::new();
-    let mut names: HashMap<(DefinitionKind, String), Span> = HashMap::new();
-    for (id, file) in sources
+    let mut misplaced: Vec<Definition> = Vec::new();
+    let yaml = sources
         .files()
         .into_iter()
-        .filter(|(_, file)| is_yaml(file.name()))
-    {
+        .filter(|(_, file)| is_yaml(file.name()));
+    for (id, file) in yaml {
         let place = placed(file.name());
         let definition = definition(sources, id, unsupported, findings);
-        let named = definition.as_ref().map(|one| (one.kind, one.name.as_str()));
-        if named.is_none()
-            && let Some((kind, name)) = place
-        {
+        let stated = definition.as_ref().map(|one| (one.kind, one.name.as_str()));
+        if let Some((kind, name)) = place.filter(|place| stated != Some(*place)) {
             located.add_unreadable(kind, name);
         }
-        let Some(definition) = definition else {
-            continue;
-        };
-        if definition.kind == DefinitionKind::Site || definition.name.is_empty() {
-            continue;
-        }
-        let key = definition.kind.key();
-        let span = definition
-            .node
-            .get(key)
-            .map_or(definition.node.span, |node| node.span);
-        if definition.kind != DefinitionKind::Case {
-            if let Some((kind, expected)) = place
-                && (kind, expected) != (definition.kind, definition.name.as_str())
-            {
-                wrong_place(&definition, kind, expected, span, findings);
-                located.add_unreadable(kind, expected);
+        match definition {
+            Some(one) if one.kind == DefinitionKind::Site => {
+                if let Some(place) = place {
+                    wrong_place(&one, place, findings);
+                }
             }
-            let entry = (definition.kind, definition.name.clone());
-            if let Some(first) = names.get(&entry) {
-                let what = format!("the {key} `{}` is defined twice", definition.name);
-                let finding = Diagnostic::error(codes::DUPLICATE_NAME, span, what);
-                findings.push(
-                    finding
-                        .related(*first, "it is defined here first")
-                        .help("rename one of the two"),
-                );
-                continue;
-            }
-            names.insert(entry, span);
+            Some(one) => match place {
+                Some(place) if place != (one.kind, one.name.as_str()) => {
+                    wrong_place(&one, place, findings);
+                    misplaced.push(one);
+                }
+                Some(_) | None => definitions.push(one),
+            },
+            None => {}
         }
-        definitions.push(definition);
     }
+    reject_twins(&mut definitions, findings);
+    // One that stands in a wrong place has been reported, so it is no twin of the one in the right place.
+    misplaced.retain(|one| definitions.iter().all(|other| !other.is_twin(one)));
+    definitions.extend(misplaced);
     definitions
 }
 
-fn wrong_place(
-    definition: &Definition,
-    kind: DefinitionKind,
-    expected: &str,
-    span: Span,
-    findings: &mut Findings,
-) {
+/// Leaves the first of several definitions of one name.
+fn reject_twins(definitions: &mut Vec<Definition>, findings: &mut Findings) {
+    let mut names: HashMap<(DefinitionKind, String), Span> = HashMap::new();
+    definitions.retain(|one| {
+        if one.kind == DefinitionKind::Case {
+            return true;
+        }
+        match names.entry((one.kind, one.name.clone())) {
+            Entry::Vacant(entry) => {
+                entry.insert(one.name_span());
+                true
+            }
+            Entry::Occupied(first) => {
+                let what = format!("the {} `{}` is defined twice", one.kind.key(), one.name);
+                let finding = Diagnostic::error(codes::DUPLICATE_NAME, one.name_span(), what)
+                    .related(*first.get(), "it is defined here first");
+                findings.push(finding.help("rename one of the two"));
+                false
+            }
+        }
+    });
+}
+
+impl Definition {
+    fn name_span(&self) -> Span {
+        self.node
+            .get(self.kind.key())
+            .map_or(self.node.span, |node| node.span)
+    }
+
+    fn is_twin(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.name == other.name && self.kind != DefinitionKind::Case
+    }
+}
+
+fn wrong_place(definition: &Definition, place: (DefinitionKind, &str), findings: &mut Findings) {
+    let (kind, expected) = place;
+    let span = definition.name_span();
     let key = definition.kind.key();
     let (what, help) = if kind == definition.kind {
         let what = format!("`{}` stands in the place of `{expected}`", definition.name);
         (what, format!("write `{key}: {expected}`, or move the file"))
     } else {
-        let what = format!(
-            "this defines {} {key}, in the place of {}",
-            article(key),
-            kind.key()
-        );
+        let place = kind.key();
+        let (one, other) = (article(key), article(place));
+        let what = format!("this defines {one} {key}, in the place of {other} {place}");
         (what, format!("move the file to where each {key} belongs"))
     };
     findings.push(Diagnostic::error(codes::BAD_NAME, span, what).help(help));

@@ -107,20 +107,23 @@ impl Schemas {
         let mut properties = Map::new();
         let mut required = Vec::new();
         for entry in node.map_or(&[][..], Node::entries) {
-            let mut property = match cx.broken.contains(&entry.value.id) {
-                true => anything(),
-                false => entry.value.to_document(),
-            };
-            if let Some(problem) = problem(&property) {
+            let property = entry.value.to_document();
+            let mut sound = !cx.broken.contains(&entry.value.id);
+            if sound && let Some(problem) = problem(&property) {
                 cx.report(problem.finding(find(&entry.value, &problem.path)));
-                property = anything();
+                sound = false;
             }
-            let has = |key: &str| {
+            if !sound {
+                // Nothing is known about it, so nobody is told that it is missing or wrong.
+                properties.insert(entry.key.clone(), anything());
+                continue;
+            }
+            let says = |key: &str| {
                 property
                     .get(key)
                     .is_some_and(|value| *value != Document::Bool(false))
             };
-            if !has("optional") && property.get("default").is_none() {
+            if !says("optional") && property.get("default").is_none() {
                 required.push(entry.key.clone());
             }
             check_default(&property, &entry.value, cx);

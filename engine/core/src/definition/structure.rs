@@ -120,14 +120,13 @@ impl Walk<'_> {
                 Value::Scalar(_) | Value::Map(_) | Value::Broken => self.value(node, key, item),
             },
             Shape::Map(keys, item) => self.map(node, key, *keys, item),
-            Shape::ScalarOr { scalar, other } => {
-                let shape = if node.scalar().is_some() && !node.is_null() {
-                    scalar
-                } else {
-                    other
-                };
-                self.value(node, key, shape);
-            }
+            Shape::ScalarOr { scalar, other } => match &node.value {
+                Value::Scalar(_) if !node.is_null() => self.value(node, key, scalar),
+                Value::Map(_) => self.value(node, key, other),
+                Value::Scalar(_) | Value::List(_) | Value::Broken => {
+                    self.wrong_type(node, key, &expected(shape), None);
+                }
+            },
             Shape::Tree(_) => self.tree(node, key),
             Shape::Schema => self.schema(node, key),
             Shape::Properties => self.properties(node, key),
@@ -198,7 +197,7 @@ impl Walk<'_> {
             }
         }
         for rule in table.rules {
-            self.rule(node, place, table, rule, &meant);
+            self.rule(node, place, table, rule, &mut meant);
         }
     }
 
@@ -314,7 +313,7 @@ impl Walk<'_> {
         place: Span,
         table: &'static Table,
         rule: &'static Rule,
-        meant: &HashSet<&'static str>,
+        meant: &mut HashSet<&'static str>,
     ) {
         let present = |keys: &[&'static str]| -> Vec<&Entry> {
             node.entries()
@@ -341,6 +340,8 @@ impl Walk<'_> {
                     let what = format!("{} needs one of {}", self.here(), join(keys));
                     self.findings
                         .push(Diagnostic::error(codes::EXCLUSIVE_KEYS, place, what));
+                    // What says something only beside one of them is not reported as well.
+                    meant.extend(keys.iter());
                 }
             }
             Rule::OnlyWith { keys, with } => {

@@ -10,19 +10,21 @@ use crate::definition::words;
 use crate::diagnostic::Diagnostic;
 use crate::http::HttpResponse;
 use crate::identity::IntegrationId;
-use crate::plan::{FetchFrom, Integration};
+use crate::plan::Integration;
 use crate::rehearsal::Given;
 use crate::source::Span;
 use crate::yaml::{Entry, Node, NodeId};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Document};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The integrations there are, and those that would be there if their files could be read.
 pub(in crate::definition) struct Integrations<'a> {
     pub(in crate::definition) known: &'a IndexMap<IntegrationId, Arc<Integration>>,
+    /// Their files: a part of one that was reported is there all the same.
+    pub(in crate::definition) nodes: &'a HashMap<&'a str, &'a Node>,
     pub(in crate::definition) unreadable: &'a HashSet<String>,
 }
 
@@ -50,7 +52,9 @@ pub(in crate::definition) fn lower(
     reader.opt_text("version");
     let integration = integration(reader, integrations);
     if let Some(integration) = integration {
-        check_names(reader, integration);
+        if let Some(node) = integrations.nodes.get(integration.id.as_str()) {
+            check_names(reader, integration, node);
+        }
         check_values(reader, integration);
     }
     let expect = reader.object("expect");
@@ -228,16 +232,19 @@ fn rows(node: &Node) -> IndexMap<String, Document> {
 
 // -- whether it fits --------------------------------------------------------------------------------------------------
 
-fn check_names(reader: &Reader<'_, '_>, integration: &Integration) {
-    let fetched = integration
-        .fetch
+fn check_names(reader: &Reader<'_, '_>, integration: &Integration, node: &Node) {
+    let keys = |key: &str| -> Vec<&str> {
+        let entries = node.get(key).map_or(&[][..], Node::entries);
+        entries.iter().map(|entry| entry.key.as_str()).collect()
+    };
+    let fetches = node
+        .get("fetch")
+        .map_or(&[][..], Node::entries)
         .iter()
-        .filter_map(|fetch| match &fetch.from {
-            FetchFrom::Crosswalk { table, .. } => Some(table.as_str()),
-            FetchFrom::Operation { .. } => None,
-        });
-    let remembered = integration.remember.iter().map(|one| one.table.as_str());
-    let tables = fetched.chain(remembered).collect();
+        .map(|entry| &entry.value);
+    let remembered = node.get("remember").map_or(&[][..], Node::items);
+    let table = |node: &'_ Node| Some(node.get("crosswalk")?.scalar()?.text.clone());
+    let tables: Vec<String> = fetches.chain(remembered).filter_map(table).collect();
     let names = |key: &str, what: &str, known: Vec<&str>| {
         for entry in reader.node(key).map_or(&[][..], Node::entries) {
             if !known.contains(&entry.key.as_str()) {
@@ -252,30 +259,14 @@ fn check_names(reader: &Reader<'_, '_>, integration: &Integration) {
             }
         }
     };
+    names("settings", "connection", keys("connections"));
+    names("fetch", "fetch", keys("fetch"));
+    names("requires", "required delivery", keys("requires"));
     names(
-        "settings",
-        "connection",
-        integration.connections.keys().map(String::as_str).collect(),
+        "crosswalks",
+        "crosswalk",
+        tables.iter().map(String::as_str).collect(),
     );
-    names(
-        "fetch",
-        "fetch",
-        integration
-            .fetch
-            .iter()
-            .map(|one| one.name.as_str())
-            .collect(),
-    );
-    names(
-        "requires",
-        "required delivery",
-        integration
-            .requires
-            .iter()
-            .map(|one| one.name.as_str())
-            .collect(),
-    );
-    names("crosswalks", "crosswalk", tables);
 }
 
 fn check_values(reader: &Reader<'_, '_>, integration: &Integration) {

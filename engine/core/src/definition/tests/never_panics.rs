@@ -29,7 +29,7 @@ fn sample() -> impl Strategy<Value = (&'static str, &'static str)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn on_arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300), head in prop::sample::select(vec!["", "version: 1\nconnector: x\n", "version: 1\nintegration: x\n", "version: 1\ncase: x\n", "version: 1\nsite: x\n"])) {
