@@ -57,6 +57,8 @@ pub struct Connection {
     pub secrets: IndexMap<String, Vec<String>>,
     /// Poll triggers' `every`, where the site overrides them.
     pub poll_every: IndexMap<String, Duration>,
+    /// The connector's request budget, or the site's own.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// An integration as this site runs it.

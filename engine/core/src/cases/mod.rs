@@ -127,6 +127,7 @@ pub fn stage(
             settings: with_defaults(&connector.settings, given),
             secrets: IndexMap::new(),
             poll_every: IndexMap::new(),
+            rate_limit: None,
         };
         (ConnectionId::new(name), Arc::new(connection))
     };

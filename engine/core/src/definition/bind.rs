@@ -7,7 +7,7 @@ use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::identity::{ConnectionId, ConnectorId, CrosswalkId, InstanceId, IntegrationId};
 use crate::plan::{
-    Connection, Connector, FetchFrom, Instance, Integration, Library, Plan, TriggerKind,
+    Connection, Connector, FetchFrom, Instance, Integration, Library, Plan, RateLimit, TriggerKind,
 };
 use crate::source::Span;
 use crate::yaml::{Node, Value};
@@ -42,6 +42,21 @@ impl Plan {
     }
 }
 
+/// The connector's request budget, with what the site says otherwise.
+fn rate_limit(
+    connector: Option<&RateLimit>,
+    stated: Option<(u32, std::time::Duration)>,
+) -> Option<RateLimit> {
+    match stated {
+        None => connector.cloned(),
+        Some((requests, per)) => Some(RateLimit {
+            requests,
+            per,
+            follow: connector.and_then(|limit| limit.follow.clone()),
+        }),
+    }
+}
+
 struct Binder<'a> {
     library: &'a Library,
     site: &'a Site,
@@ -72,6 +87,7 @@ impl Binder<'_> {
                 settings: with_defaults(&connector.settings, &stated.settings),
                 secrets: stated.secrets.clone(),
                 poll_every: stated.poll_every.clone(),
+                rate_limit: rate_limit(connector.http.rate_limit.as_ref(), stated.rate_limit),
                 connector,
             };
             connections.insert(id.clone(), Arc::new(connection));

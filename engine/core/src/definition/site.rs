@@ -58,6 +58,8 @@ pub struct SiteConnection {
     pub secrets: IndexMap<String, Vec<String>>,
     /// Polls' `every`, by trigger.
     pub poll_every: IndexMap<String, Duration>,
+    /// Requests and window, where they differ from the connector's.
+    pub rate_limit: Option<(u32, Duration)>,
 }
 
 /// An integration as the site states it.

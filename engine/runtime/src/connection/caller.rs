@@ -47,7 +47,7 @@ impl Credentials for SessionCredentials<'_> {
 impl Caller {
     pub(crate) fn new(plan: Arc<Connection>, seams: Seams, counters: Arc<Counters>) -> Self {
         let secrets = SecretTable::new(Arc::clone(&seams.secrets), plan.secrets.clone());
-        let budget = Budget::new(plan.connector.http.rate_limit.clone());
+        let budget = Budget::new(plan.rate_limit.clone());
         Self {
             plan,
             seams,

@@ -96,6 +96,9 @@ fn connection(reader: &Reader<'_, '_>) -> SiteConnection {
             .iter()
             .filter_map(|(name, one)| Some((name.clone(), one.opt_duration("every")?)))
             .collect(),
+        rate_limit: reader
+            .opt_object("rate_limit")
+            .map(|one| (one.count("requests"), one.duration("per"))),
     }
 }
 

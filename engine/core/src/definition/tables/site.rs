@@ -131,6 +131,29 @@ static CONNECTION: Table = Table {
             "{}",
             "Other intervals for its polls, by trigger.",
         ),
+        optional(
+            "rate_limit",
+            Shape::Object(&RATE_LIMIT),
+            "Another request budget than the connector's: a limit agreed with the vendor, or a share of it where one \
+             token serves several programs. Header fields of answers are still followed.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static RATE_LIMIT: Table = Table {
+    name: "SiteRateLimit",
+    doc: "A connection's request budget here.",
+    rows: &[&[
+        required(
+            "requests",
+            Shape::Count {
+                min: 1,
+                max: 1_000_000,
+            },
+            "Requests allowed in each window.",
+        ),
+        required("per", Shape::Duration, "The window."),
     ]],
     rules: &[],
 };

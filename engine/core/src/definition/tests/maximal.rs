@@ -144,8 +144,8 @@ fn what_is_written_arrives() {
     let shown = |one: &crate::plan::Connection| {
         let polls = &one.poll_every;
         format!(
-            "{} {} {} {:?} {polls:?}",
-            one.id, one.connector.id, one.settings, one.secrets
+            "{} {} {} {:?} {polls:?} {:?}",
+            one.id, one.connector.id, one.settings, one.secrets, one.rate_limit
         )
     };
     let connections: Vec<_> = plan.connections.values().map(|one| shown(one)).collect();
