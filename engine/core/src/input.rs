@@ -175,6 +175,10 @@ impl fmt::Debug for InputSchema {
 }
 
 /// What does not fit, without the value that does not.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "keywords that definitions rarely use have no words of their own"
+)]
 fn misfit(kind: &ValidationErrorKind) -> String {
     match kind {
         ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),

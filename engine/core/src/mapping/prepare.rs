@@ -71,6 +71,10 @@ impl<'a> Preparation<'a> {
     }
 
     /// What is needed next. Once ended, it stays ended.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "each turn needs an answer before the next: this is no iterator"
+    )]
     pub fn next(&mut self) -> Next {
         loop {
             match &self.end {
@@ -111,14 +115,14 @@ impl<'a> Preparation<'a> {
     pub fn supply(&mut self, supply: Supply) {
         let Some(need) = self.need() else { return };
         match supply {
-            Supply::Found(document) => match self.lacking_column(need, &document) {
+            Supply::Found(document) => match lacking_column(need, &document) {
                 None => self.know(document),
                 Some(column) => {
                     let why = format!("`{}` has no `{column}`", need.name());
-                    self.missing(need, None, why);
+                    self.missing(need, None, &why);
                 }
             },
-            Supply::Missing { awaits, why } => self.missing(need, awaits, why),
+            Supply::Missing { awaits, why } => self.missing(need, awaits, &why),
             Supply::NotYet { awaits, why } => {
                 self.end = Some(End::Trouble(Trouble::Lasting {
                     class: Class::MissingMasterData,
@@ -294,27 +298,7 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    /// The first declared column that a crosswalk entry does not have.
-    fn lacking_column(&self, need: Need<'a>, document: &Document) -> Option<&'a str> {
-        let Need::Fetch(Fetch {
-            from: FetchFrom::Crosswalk { columns, .. },
-            ..
-        }) = need
-        else {
-            return None;
-        };
-        let has = |column: &String| match document.get(column) {
-            None | Some(Document::Null) => false,
-            Some(Document::String(text)) => !text.is_empty(),
-            Some(_) => true,
-        };
-        columns
-            .iter()
-            .find(|column| !has(column))
-            .map(String::as_str)
-    }
-
-    fn missing(&mut self, need: Need<'a>, awaits: Option<Awaited>, why: String) {
+    fn missing(&mut self, need: Need<'a>, awaits: Option<Awaited>, why: &str) {
         match need.missing() {
             Missing::Null => self.know(Document::Null),
             Missing::Skip => self.end = Some(End::Skip(format!("`{}`: {why}", need.name()))),
@@ -408,6 +392,26 @@ impl<'a> Preparation<'a> {
             .cloned()
             .unwrap_or_else(|| CrosswalkId::new(name))
     }
+}
+
+/// The first declared column that a crosswalk entry does not have.
+fn lacking_column<'a>(need: Need<'a>, document: &Document) -> Option<&'a str> {
+    let Need::Fetch(Fetch {
+        from: FetchFrom::Crosswalk { columns, .. },
+        ..
+    }) = need
+    else {
+        return None;
+    };
+    let has = |column: &String| match document.get(column) {
+        None | Some(Document::Null) => false,
+        Some(Document::String(text)) => !text.is_empty(),
+        Some(_) => true,
+    };
+    columns
+        .iter()
+        .find(|column| !has(column))
+        .map(String::as_str)
 }
 
 fn mark(asked: &mut [bool], at: usize) {

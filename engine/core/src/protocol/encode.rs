@@ -252,7 +252,7 @@ impl<'c, 'a> Writer<'c, 'a> {
         tree::evaluate(tree, &self.scope, place).map_err(|error| {
             let mut secret = None;
             tree::reads(tree, &mut |reads| {
-                secret = secret.take().or_else(|| self.lacking(reads))
+                secret = secret.take().or_else(|| self.lacking(reads));
             });
             secret_or(secret, error)
         })
@@ -280,7 +280,7 @@ impl<'c, 'a> Writer<'c, 'a> {
             encoding: content.encoding,
             unmappable,
         };
-        xml::write(&tree, &writing, place)
+        xml::write(&tree, writing, place)
     }
 
     fn soap(&self, soap: &crate::plan::SoapContent, place: &str) -> Result<String, EncodeError> {
@@ -340,7 +340,7 @@ impl<'c, 'a> Writer<'c, 'a> {
                     KeyPlace::Header => headers.push((name.clone(), value)),
                     KeyPlace::Query => add_query(url, name, &value),
                     KeyPlace::Cookie => {
-                        headers.push(("Cookie".to_owned(), format!("{name}={value}")))
+                        headers.push(("Cookie".to_owned(), format!("{name}={value}")));
                     }
                 }
                 return Ok(());

@@ -1,4 +1,4 @@
-//! Protocols as pure codecs: write a call down as an [`HttpRequest`], make an [`HttpResponse`] readable, say what it means.
+//! Protocols as pure codecs: write a call down as a request, make its answer readable, say what it means.
 //!
 //! ```text
 //! Call ──encode──► HttpRequest ──(the shell sends)──► HttpResponse ──decode──► Answer ──classify──► Outcome, ReadResult
@@ -44,7 +44,6 @@ pub use time::duration;
 pub use webhook::{EVENT_DEPTH_MAX, RawEvent, WebhookError, split, verify};
 
 use crate::delivery::Outcome;
-use crate::http::{HttpRequest, HttpResponse};
 use crate::plan::{Connector, Operation};
 use crate::template::EvalError;
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! The names that the templates of a call and of its answer see.
 
 use super::{Answer, Call, Credentials};
-use crate::template::{Read, Scope};
+use crate::template::Scope;
 use serde_json::{Map, Value as Document};
 
 /// `settings`, `input`, `reference`, `idempotency_key`, `steps`, `page`, `cursor`.
@@ -56,13 +56,6 @@ pub(super) fn secrets(call: &Call<'_>, credentials: &dyn Credentials) -> Documen
             .map(|value| (name.clone(), Document::from(value)))
     });
     values.collect::<Map<_, _>>().into()
-}
-
-/// Whether one of the reads starts with this name.
-pub(super) fn names(reads: &[Read], name: &str) -> bool {
-    reads
-        .iter()
-        .any(|read| read.path.first().is_some_and(|first| first == name))
 }
 
 fn text(value: Option<&str>) -> Document {

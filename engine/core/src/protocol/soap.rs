@@ -49,7 +49,7 @@ pub(super) fn envelope(
     let tree = json!({ "soap:Envelope": envelope });
     xml::write(
         &tree,
-        &Writing {
+        Writing {
             declaration: true,
             ..Writing::default()
         },

@@ -1,5 +1,12 @@
 //! What the codecs promise, tried with two invented systems: one strict and modern, one old and peculiar.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "a test may take the short way: what it does not expect, it shows"
+)]
+
 mod answers;
 mod requests;
 mod sequences;

@@ -40,7 +40,7 @@ impl Default for Writing {
 /// the target's character set lacks.
 pub(in crate::protocol) fn write(
     document: &Document,
-    writing: &Writing,
+    writing: Writing,
     place: &str,
 ) -> Result<String, EncodeError> {
     let one_root = || EncodeError::value(place, "an XML document has exactly one root element");
@@ -71,14 +71,14 @@ pub(in crate::protocol) fn write(
         .map_err(|_| EncodeError::value(place, "the document is not text"))
 }
 
-struct Output<'w> {
+struct Output {
     writer: Writer<Vec<u8>>,
-    writing: &'w Writing,
+    writing: Writing,
 }
 
 type Written = Result<(), EncodeError>;
 
-impl Output<'_> {
+impl Output {
     fn event(&mut self, event: Event<'_>, place: &str) -> Written {
         // Writing into memory cannot fail; if it ever does, nothing half-written leaves.
         self.writer
