@@ -10,12 +10,15 @@
 //! sheet it copies: "GC 2.6" is section 2.6 of the GoCardless sheet, "SY 4.1" section 4.1 of the SYSPRO sheet. Money is
 //! integers in minor units or [`rust_decimal::Decimal`]; ids come from a seed, so a run repeats exactly.
 
+pub mod books;
+pub mod demo;
 pub mod entropy;
 pub mod faults;
 pub mod gocardless;
 pub mod reply;
 pub mod serve;
 pub mod syspro;
+pub mod webhooks;
 mod wire;
 
 pub use reply::{Reply, Ticket};

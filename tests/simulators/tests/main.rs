@@ -8,5 +8,6 @@
 )]
 
 mod gocardless;
+mod served;
 mod support;
 mod syspro;

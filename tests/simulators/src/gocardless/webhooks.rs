@@ -230,16 +230,35 @@ impl Simulator {
         }
     }
 
-    fn make_delivery(
+    /// A well-signed request with an event that never happened, for a test to break. It is not logged and not sent by
+    /// itself.
+    pub fn forge_webhook(
         &mut self,
-        endpoint: &Endpoint,
-        events: &[Value],
-        is_test: bool,
+        resource_type: &str,
+        action: &str,
         now: Timestamp,
-    ) {
+    ) -> Option<Delivery> {
+        let endpoint = self.outbox.endpoints.first()?.clone();
+        let now = to_millis(now);
+        let singular = Kind::of(resource_type)?.singular();
+        let cause = format!("{singular}_{action}");
+        let event = json!({
+            "id": self.store.fresh_id(Kind::Events.prefix()),
+            "created_at": stamp(now),
+            "resource_type": resource_type,
+            "action": action,
+            "links": { singular: self.store.fresh_id("XX") },
+            "details": { "origin": "gocardless", "cause": cause, "description": "" },
+            "metadata": {},
+            "resource_metadata": {},
+        });
         let id = self.store.fresh_id(Kind::Webhooks.prefix());
+        Some(self.signed(&endpoint, id, &[event]))
+    }
+
+    fn signed(&self, endpoint: &Endpoint, id: String, events: &[Value]) -> Delivery {
         let body = json!({ "events": events, "meta": { "webhook_id": id } }).to_string();
-        let origin = if self.settings.sandbox {
+        let host = if self.settings.sandbox {
             "api-sandbox"
         } else {
             "api"
@@ -247,29 +266,10 @@ impl Simulator {
         let headers = [
             ("Content-Type", "application/json".to_owned()),
             ("User-Agent", USER_AGENT.to_owned()),
-            ("Origin", format!("https://{origin}.gocardless.com")),
+            ("Origin", format!("https://{host}.gocardless.com")),
             ("Webhook-Signature", sign(&endpoint.secret, body.as_bytes())),
         ];
-        let shown: Record = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!(value)))
-            .collect();
-        let record = json!({
-            "id": id,
-            "created_at": stamp(now),
-            "url": endpoint.url,
-            "is_test": is_test,
-            "successful": false,
-            "request_headers": shown,
-            "request_body": body,
-            "response_code": null,
-            "response_headers": {},
-            "response_body": null,
-        });
-        if let Value::Object(record) = record {
-            self.store.insert(Kind::Webhooks, now, record);
-        }
-        let delivery = Delivery {
+        Delivery {
             id,
             url: endpoint.url.clone(),
             headers: headers
@@ -278,7 +278,39 @@ impl Simulator {
             body: Bytes::from(body),
             attempt: 1,
             events: events.len(),
-        };
+        }
+    }
+
+    /// Signs a request, writes it to the log and puts it in line.
+    fn make_delivery(
+        &mut self,
+        endpoint: &Endpoint,
+        events: &[Value],
+        is_test: bool,
+        now: Timestamp,
+    ) {
+        let id = self.store.fresh_id(Kind::Webhooks.prefix());
+        let delivery = self.signed(endpoint, id, events);
+        let shown: Record = delivery
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
+        let record = json!({
+            "id": delivery.id,
+            "created_at": stamp(now),
+            "url": endpoint.url,
+            "is_test": is_test,
+            "successful": false,
+            "request_headers": shown,
+            "request_body": String::from_utf8_lossy(&delivery.body),
+            "response_code": null,
+            "response_headers": {},
+            "response_body": null,
+        });
+        if let Value::Object(record) = record {
+            self.store.insert(Kind::Webhooks, now, record);
+        }
         self.outbox.push(now, delivery);
     }
 

@@ -153,6 +153,14 @@ impl Simulator {
             .collect()
     }
 
+    /// How many receipts there are in all companies.
+    pub fn receipt_count(&self) -> usize {
+        self.companies
+            .values()
+            .map(|company| company.receipts.len())
+            .sum()
+    }
+
     /// Refuses logons until then, as the month-end run does (SY 2.4).
     pub fn block_logons_until(&mut self, until: Option<Timestamp>) {
         self.logons_blocked_until = until;
