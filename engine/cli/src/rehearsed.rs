@@ -8,7 +8,7 @@ use ml_connector_core::rehearsal::{Answered, Asked, End, Need, Origin, Rehearsed
 use ml_connector_core::source::SourceSet;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value as Document, json};
+use serde_json::Value as Document;
 use std::io;
 
 /// Output of `preview --format json`.
@@ -335,10 +335,9 @@ fn cut(text: &str) -> String {
         .collect()
 }
 
-/// The same for YAML.
-pub(crate) fn yaml(output: &PreviewOutput) -> anyhow::Result<String> {
-    // Through a document, so that a decimal stays a number with its digits.
-    Ok(serde_yaml::to_string(&yaml_value(&json!(output)))?)
+/// A document as YAML.
+pub(crate) fn yaml_text(document: &Document) -> anyhow::Result<String> {
+    Ok(serde_yaml::to_string(&yaml_value(document))?)
 }
 
 fn yaml_value(document: &Document) -> serde_yaml::Value {

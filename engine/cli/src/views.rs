@@ -210,6 +210,11 @@ impl CountsView {
         }
     }
 
+    /// Whether anything of it waits for a person or for an answer that may never come.
+    pub(crate) fn waits_for_somebody(&self) -> bool {
+        self.state(StateKind::Held) + self.state(StateKind::Uncertain) > 0
+    }
+
     fn state(&self, kind: StateKind) -> u64 {
         self.states.get(kind.as_str()).copied().unwrap_or(0)
     }

@@ -1,9 +1,19 @@
 //! The commands, one file each. Each has its arguments (with an example in its help) and one function that performs it.
 
+mod audit;
 mod completions;
+mod connections;
+mod crosswalk;
+mod deliveries;
 mod explain;
+mod ping;
+mod preview;
+mod run;
 mod schema;
 mod secrets;
+mod status;
+mod store;
+mod test;
 mod validate;
 mod version;
 
@@ -14,29 +24,62 @@ use clap::{Subcommand, ValueEnum};
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the engine: take webhooks, poll, deliver.
+    Run(run::Args),
     /// Check definitions, without network and without secrets.
     Validate(validate::Args),
+    /// Run the mapping cases.
+    Test(test::Args),
+    /// Show the exact request an event would lead to, and why. Sends nothing.
+    Preview(preview::Args),
+    /// Log on to the real systems and read something harmless.
+    Ping(ping::Args),
     /// Keep secret values in the encrypted vault.
     Secrets(secrets::Args),
+    /// Say how everything stands.
+    Status(status::Args),
+    /// Look at records on their way, and decide about those that wait for a person.
+    Deliveries(deliveries::Args),
+    /// Prove what happened.
+    Audit(audit::Args),
+    /// Care for the matching tables.
+    Crosswalk(crosswalk::Args),
+    /// Stop a connection's calls.
+    Pause(connections::PauseArgs),
+    /// Let a connection's calls go on.
+    Resume(connections::ResumeArgs),
+    /// Care for the store's files.
+    Store(store::Args),
     /// Say what a finding's code means.
     Explain(explain::Args),
     /// Print the JSON Schema of a definition or of an output.
     Schema(schema::Args),
-    /// Print the version.
-    Version(version::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
+    /// Print the version.
+    Version(version::Args),
 }
 
 /// Performs a command.
 pub(crate) fn perform(command: Command, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => run::perform(&args, terminal),
         Command::Validate(args) => validate::perform(&args, terminal),
+        Command::Test(args) => test::perform(&args, terminal),
+        Command::Preview(args) => preview::perform(&args, terminal),
+        Command::Ping(args) => ping::perform(&args, terminal),
         Command::Secrets(args) => secrets::perform(&args, terminal),
+        Command::Status(args) => status::perform(&args, terminal),
+        Command::Deliveries(args) => deliveries::perform(&args, terminal),
+        Command::Audit(args) => audit::perform(&args, terminal),
+        Command::Crosswalk(args) => crosswalk::perform(&args, terminal),
+        Command::Pause(args) => connections::pause(&args, terminal),
+        Command::Resume(args) => connections::resume(&args, terminal),
+        Command::Store(args) => store::perform(&args, terminal),
         Command::Explain(args) => explain::perform(&args, terminal),
         Command::Schema(args) => schema::perform(&args, terminal),
-        Command::Version(args) => version::perform(&args, terminal),
         Command::Completions(args) => completions::perform(&args, terminal),
+        Command::Version(args) => version::perform(&args, terminal),
     }
 }
 

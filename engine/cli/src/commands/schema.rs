@@ -1,9 +1,16 @@
 //! `schema`: JSON Schemas of what goes in (definitions) and what comes out (documents for programs).
 
+use super::audit::{HistoryOutput, RecordOutput, VerificationOutput};
+use super::crosswalk::CrosswalkOutput;
+use super::deliveries::{DecisionsOutput, DeliveriesOutput, DeliveryOutput};
+use super::ping::PingOutput;
 use super::secrets::SecretsOutput;
+use super::status::StatusOutput;
+use super::test::TestOutput;
 use super::version::VersionOutput;
 use crate::failure::{Exit, usage};
 use crate::findings::FindingsOutput;
+use crate::rehearsed::PreviewOutput;
 use crate::terminal::Terminal;
 use clap::Subcommand;
 use ml_connector_core::definition::json_schema::schema_text;
@@ -38,10 +45,21 @@ enum Which {
     },
 }
 
-/// Every document a command prints for programs, by the command's name.
+/// Every document a command prints for programs.
 const OUTPUTS: &[(&str, fn() -> Schema)] = &[
+    ("crosswalk", || schema_for!(CrosswalkOutput)),
+    ("decisions", || schema_for!(DecisionsOutput)),
+    ("deliveries", || schema_for!(DeliveriesOutput)),
+    ("delivery", || schema_for!(DeliveryOutput)),
+    ("history", || schema_for!(HistoryOutput)),
+    ("ping", || schema_for!(PingOutput)),
+    ("preview", || schema_for!(PreviewOutput)),
+    ("record", || schema_for!(RecordOutput)),
     ("secrets", || schema_for!(SecretsOutput)),
+    ("status", || schema_for!(StatusOutput)),
+    ("test", || schema_for!(TestOutput)),
     ("validate", || schema_for!(FindingsOutput)),
+    ("verification", || schema_for!(VerificationOutput)),
     ("version", || schema_for!(VersionOutput)),
 ];
 

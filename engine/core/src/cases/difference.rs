@@ -160,7 +160,9 @@ fn around(expected: &str, actual: &str) -> (String, String) {
     let window = |text: &str| {
         let length = text.chars().count();
         let from = same.saturating_sub(CONTEXT_CHARACTERS);
-        let to = (length - same_end + CONTEXT_CHARACTERS).min(length);
+        let to = (length - same_end + CONTEXT_CHARACTERS)
+            .min(same + TEXT_CHARACTERS_MAX)
+            .min(length);
         let part: String = text
             .chars()
             .skip(from)

@@ -173,7 +173,8 @@ fn with_defaults(schema: &Document, given: &Document) -> Document {
     Document::Object(filled)
 }
 
-fn given(case: &Case, need: &Need) -> Option<Given> {
+/// What a case gives for a need; nothing if it does not say.
+pub fn given(case: &Case, need: &Need) -> Option<Given> {
     match &need.what {
         Asked::Read { .. } => case.fetch.get(&need.name).cloned(),
         Asked::Delivery { .. } => {

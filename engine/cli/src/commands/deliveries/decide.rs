@@ -1,0 +1,210 @@
+//! `deliveries retry`, `posted`, `not-posted`, `discard`: a person decides, and the audit trail keeps who and why.
+
+use super::list::{Which, page};
+use super::{ActArgs, Format, usage};
+use crate::failure::Exit;
+use crate::operator::{Operator, unexpected};
+use crate::table::count;
+use crate::terminal::{Terminal, Tone};
+use ml_connector_core::delivery::{Decision, Receipt, StateKind};
+use ml_connector_core::identity::DeliveryId;
+use ml_connector_runtime::operator::{Command, Reply, Resolved};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value as Document;
+
+/// Decisions sent at once.
+const BATCH: usize = 500;
+
+/// Arguments of decisions that many deliveries can share.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which, as lists print them.
+    #[arg(value_parser = super::delivery_id, required_unless_present = "held", conflicts_with = "held")]
+    deliveries: Vec<DeliveryId>,
+    /// All held deliveries, as far as `--class` and `--integration` select them.
+    #[arg(long)]
+    held: bool,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    act: ActArgs,
+    /// For whom to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Arguments of `posted`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PostedArgs {
+    /// Which, as lists print it.
+    #[arg(value_parser = super::delivery_id)]
+    delivery: DeliveryId,
+    /// What the target calls it: `NAME=VALUE`, with the names its operation's receipt has; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    receipt: Vec<String>,
+    #[command(flatten)]
+    act: ActArgs,
+    /// For whom to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Output of `deliveries retry`, `posted`, `not-posted` and `discard` with `--format json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "decisions")]
+pub(crate) struct DecisionsOutput {
+    /// Version of this document's form.
+    version: u32,
+    /// One for each delivery.
+    results: Vec<DecidedView>,
+}
+
+/// What became of one delivery.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DecidedView {
+    /// Which.
+    delivery: String,
+    /// Its new state, if the decision was taken.
+    state: Option<String>,
+    /// Why not, otherwise.
+    error: Option<String>,
+}
+
+pub(super) async fn retry(
+    args: &Args,
+    operator: &Operator,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
+    decide(args, Decision::Retry, operator, terminal).await
+}
+
+pub(super) async fn not_posted(
+    args: &Args,
+    operator: &Operator,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
+    decide(args, Decision::NotPosted, operator, terminal).await
+}
+
+pub(super) async fn discard(
+    args: &Args,
+    operator: &Operator,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
+    decide(args, Decision::Discard, operator, terminal).await
+}
+
+pub(super) async fn posted(
+    args: &PostedArgs,
+    operator: &Operator,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
+    let mut receipt = Receipt::default();
+    for pair in &args.receipt {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| usage(format!("`{pair}` is not of the form NAME=VALUE")))?;
+        receipt.0.insert(name.to_owned(), Document::from(value));
+    }
+    let decision = Decision::Posted { receipt };
+    let act = args.act.act(None)?;
+    let command = Command::Resolve {
+        deliveries: vec![args.delivery],
+        decision,
+        act,
+    };
+    let results = resolved(operator.ask(command).await?)?;
+    print(results, args.format, terminal)
+}
+
+async fn decide(
+    args: &Args,
+    decision: Decision,
+    operator: &Operator,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
+    let act = args.act.act(None)?;
+    let deliveries = if args.held {
+        held(&args.which, operator).await?
+    } else {
+        args.deliveries.clone()
+    };
+    let bar = terminal.progress("deciding", deliveries.len() as u64);
+    let mut results = Vec::with_capacity(deliveries.len());
+    for batch in deliveries.chunks(BATCH) {
+        let command = Command::Resolve {
+            deliveries: batch.to_vec(),
+            decision: decision.clone(),
+            act: act.clone(),
+        };
+        results.extend(resolved(operator.ask(command).await?)?);
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+    print(results, args.format, terminal)
+}
+
+/// Every held delivery that is meant, as they stand before the first decision.
+async fn held(which: &Which, operator: &Operator) -> anyhow::Result<Vec<DeliveryId>> {
+    let mut selection = which.selection();
+    selection.states = vec![StateKind::Held];
+    selection.limit = 1000;
+    let mut found = Vec::new();
+    loop {
+        let page = page(operator, &selection).await?;
+        let last = page.len() < selection.limit;
+        found.extend(page.into_iter().map(|(id, _)| id));
+        selection.after = found.last().copied();
+        if last {
+            return Ok(found);
+        }
+    }
+}
+
+fn resolved(reply: Reply) -> anyhow::Result<Vec<Resolved>> {
+    match reply {
+        Reply::Resolved { results } => Ok(results),
+        reply => Err(unexpected(&reply)),
+    }
+}
+
+/// Prints what became of each; some that were not decided are findings.
+fn print(results: Vec<Resolved>, format: Format, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+    let failed = results.iter().filter(|one| one.error.is_some()).count();
+    let views: Vec<DecidedView> = results
+        .into_iter()
+        .map(|one| DecidedView {
+            delivery: one.delivery.to_string(),
+            state: one.state.map(|state| state.kind().as_str().to_owned()),
+            error: one.error,
+        })
+        .collect();
+    let decided = views.len() - failed;
+    match format {
+        Format::Json => terminal.json(&DecisionsOutput {
+            version: 1,
+            results: views,
+        })?,
+        Format::Text => {
+            for view in &views {
+                let text = match (&view.state, &view.error) {
+                    (_, Some(error)) => terminal.tone(Tone::Bad, &format!("not decided: {error}")),
+                    (Some(state), None) => format!("now {state}"),
+                    (None, None) => "decided".to_owned(),
+                };
+                terminal.line(format!("{}: {text}", view.delivery))?;
+            }
+            let mut line = count(decided, "delivery decided", "deliveries decided");
+            if failed > 0 {
+                line += &format!(", {failed} not");
+            }
+            terminal.tell(line);
+        }
+    }
+    Ok(if failed > 0 {
+        Exit::Findings
+    } else {
+        Exit::Fine
+    })
+}

@@ -1,0 +1,236 @@
+//! `status`: how everything stands.
+
+use super::Format;
+use crate::failure::Exit;
+use crate::operator::{Operator, block_on, unexpected};
+use crate::site::SiteArgs;
+use crate::table::Table;
+use crate::terminal::{Terminal, Tone};
+use crate::views::{CountsView, age, counts_table, moment};
+use jiff::Timestamp;
+use ml_connector_runtime::operator::{Command, ConnectionStatus, PollStatus, Reply, Status};
+use ml_connector_runtime::{Clock as _, SystemClock};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value as Document;
+use std::io;
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  ml-connector status\n  ml-connector status --format json\n\n\
+    Exit codes: 0 nothing waits for a person, 1 something does: held or uncertain deliveries, a connection in trouble or \
+    paused."
+)]
+pub(crate) struct Args {
+    /// For whom to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// Output of `status --format json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "status")]
+pub(crate) struct StatusOutput {
+    /// Version of this document's form.
+    version: u32,
+    /// The site's name.
+    site: String,
+    /// Since when the engine runs; null if none does.
+    running_since: Option<String>,
+    /// Hash of the running plan, hex.
+    plan: Option<String>,
+    /// Deliveries by integration.
+    integrations: Vec<CountsView>,
+    /// Connections of a running engine.
+    connections: Vec<ConnectionView>,
+    /// Polls of a running engine.
+    polls: Vec<PollView>,
+    /// What the running engine has done since its start, by counter.
+    counters: Option<Document>,
+    /// Number of the newest record of the journal.
+    records: u64,
+    /// Its hash, hex: note it elsewhere, and `audit verify --expect` proves that nothing was removed since.
+    head: String,
+}
+
+/// A connection.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConnectionView {
+    /// As the site names it.
+    connection: String,
+    /// What it connects to.
+    connector: String,
+    /// closed (calls go through), half_open, open (the system is in trouble) or paused (by a person).
+    state: String,
+    /// Why, unless it is closed.
+    why: Option<String>,
+    /// Its session or token in words, where there is one.
+    session: Option<String>,
+    /// When its system is tried next.
+    probe_at: Option<String>,
+    /// When its next delivery is due.
+    next_due: Option<String>,
+}
+
+/// A poll.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PollView {
+    /// `<connection>/<trigger>`.
+    poll: String,
+    /// When it asks next; null while it is asking or waits for its connection.
+    next: Option<String>,
+    /// How far it has come.
+    cursor: Option<String>,
+}
+
+pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+    let installation = args.site.read(terminal)?;
+    let status = block_on(async {
+        let operator = Operator::of(&installation, terminal).await?;
+        let reply = operator.ask(Command::Status).await;
+        operator.close().await?;
+        match reply? {
+            Reply::Status(status) => Ok(*status),
+            reply => Err(unexpected(&reply)),
+        }
+    })?;
+    let output = StatusOutput::of(&installation.site.name, &status)?;
+    match args.format {
+        Format::Json => terminal.json(&output)?,
+        Format::Text => output.print(status.running_since, terminal)?,
+    }
+    Ok(if output.waits_for_somebody() {
+        Exit::Findings
+    } else {
+        Exit::Fine
+    })
+}
+
+impl StatusOutput {
+    fn of(site: &str, status: &Status) -> anyhow::Result<Self> {
+        let integrations = status
+            .instances
+            .iter()
+            .map(|one| CountsView::of(one.instance.as_str(), &one.counts));
+        Ok(Self {
+            version: 1,
+            site: status.site.clone().unwrap_or_else(|| site.to_owned()),
+            running_since: status.running_since.map(|at| at.to_string()),
+            plan: status.plan.clone(),
+            integrations: integrations.collect(),
+            connections: status.connections.iter().map(ConnectionView::of).collect(),
+            polls: status.polls.iter().map(PollView::of).collect(),
+            counters: status
+                .counters
+                .as_ref()
+                .map(serde_json::to_value)
+                .transpose()?,
+            records: status.records,
+            head: status.head.clone(),
+        })
+    }
+
+    fn waits_for_somebody(&self) -> bool {
+        let in_trouble = self.connections.iter().any(|one| one.state != "closed");
+        in_trouble || self.integrations.iter().any(CountsView::waits_for_somebody)
+    }
+
+    fn print(&self, since: Option<Timestamp>, terminal: &mut Terminal) -> io::Result<()> {
+        let state = match since {
+            Some(since) => {
+                let text = format!(
+                    "runs since {} ({})",
+                    moment(since),
+                    age(since, SystemClock.now())
+                );
+                terminal.tone(Tone::Good, &text)
+            }
+            None => terminal.tone(Tone::Doubt, "no engine runs"),
+        };
+        terminal.line(format!("{}: {state}", self.site))?;
+        terminal.line(format!(
+            "journal: {} records, head {}",
+            self.records, self.head
+        ))?;
+        if !self.integrations.is_empty() {
+            terminal.line("")?;
+            print_lines(&counts_table(&self.integrations), terminal)?;
+        }
+        if !self.connections.is_empty() {
+            let mut table = Table::new([
+                "CONNECTION",
+                "CONNECTOR",
+                "CIRCUIT",
+                "SESSION",
+                "NEXT DUE",
+                "WHY",
+            ]);
+            for one in &self.connections {
+                table.row([
+                    one.connection.clone(),
+                    one.connector.clone(),
+                    one.state.clone(),
+                    one.session.clone().unwrap_or_default(),
+                    one.next_due.clone().unwrap_or_default(),
+                    one.why.clone().unwrap_or_default(),
+                ]);
+            }
+            terminal.line("")?;
+            print_lines(&table.lines(), terminal)?;
+        }
+        if !self.polls.is_empty() {
+            let mut table = Table::new(["POLL", "NEXT", "CURSOR"]);
+            for one in &self.polls {
+                let (next, cursor) = (one.next.clone(), one.cursor.clone());
+                table.row([
+                    one.poll.clone(),
+                    next.unwrap_or_else(|| "now".to_owned()),
+                    cursor.unwrap_or_default(),
+                ]);
+            }
+            terminal.line("")?;
+            print_lines(&table.lines(), terminal)?;
+        }
+        Ok(())
+    }
+}
+
+fn print_lines(lines: &[String], terminal: &mut Terminal) -> io::Result<()> {
+    lines.iter().try_for_each(|line| terminal.line(line))
+}
+
+impl ConnectionView {
+    fn of(status: &ConnectionStatus) -> Self {
+        let circuit = &status.circuit;
+        let (state, why) = match (&circuit.pause, &circuit.cause) {
+            (Some(pause), _) => (
+                "paused".to_owned(),
+                Some(format!("{}: {}", pause.actor, pause.reason)),
+            ),
+            (None, Some(cause)) => (circuit.state.clone(), Some(cause.why.clone())),
+            (None, None) => (circuit.state.clone(), None),
+        };
+        Self {
+            connection: status.connection.to_string(),
+            connector: status.connector.clone(),
+            state,
+            why,
+            session: status.session.clone(),
+            probe_at: circuit.probe_at.map(|at| at.to_string()),
+            next_due: status.next_due.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl PollView {
+    fn of(status: &PollStatus) -> Self {
+        Self {
+            poll: status.poll.clone(),
+            next: status.next.map(|at| at.to_string()),
+            cursor: status.cursor.clone(),
+        }
+    }
+}

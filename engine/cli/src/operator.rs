@@ -1,0 +1,148 @@
+//! Asking an installation: its running engine over the control socket, or its store where none runs. Same commands, same
+//! code behind them.
+
+use crate::failure::{Advised as _, advise, usage};
+use crate::site::Installation;
+use crate::store;
+use crate::terminal::Terminal;
+use ml_connector_runtime::SystemClock;
+use ml_connector_runtime::operator::{self, Act, CallError, Command, Reply};
+use ml_connector_store::Store;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Who acts, and why. The audit trail keeps both.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ActArgs {
+    /// Why, in your words.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who decides. Without it: the name of the user who runs the command.
+    #[arg(long, value_name = "NAME", env = "ML_CONNECTOR_ACTOR")]
+    actor: Option<String>,
+}
+
+impl ActArgs {
+    /// The act, with `otherwise` as reason where none is demanded of a person.
+    pub(crate) fn act(&self, otherwise: Option<&str>) -> anyhow::Result<Act> {
+        let reason = self
+            .reason
+            .as_deref()
+            .or(otherwise)
+            .map(str::trim)
+            .unwrap_or_default();
+        if reason.is_empty() {
+            return Err(usage(
+                "say why with `--reason TEXT`: the audit trail keeps it",
+            ));
+        }
+        Ok(Act {
+            actor: self.actor.clone().unwrap_or_else(user),
+            reason: reason.to_owned(),
+        })
+    }
+}
+
+/// The user who runs the command, as the environment names them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who runs a command is known to the environment only"
+)]
+fn user() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Who answers.
+#[derive(Debug)]
+pub(crate) enum Operator {
+    /// A running engine.
+    Engine(PathBuf),
+    /// The store alone, which this process has opened.
+    Store(Store),
+}
+
+impl Operator {
+    /// Finds who answers for an installation.
+    pub(crate) async fn of(
+        installation: &Installation,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<Self> {
+        let socket = installation.control();
+        if socket.exists() {
+            match operator::call(&socket, &Command::Status).await {
+                Ok(_) => return Ok(Self::Engine(socket)),
+                // The socket of an engine that is gone: the store is free.
+                Err(CallError::NoEngine { .. }) => {}
+                Err(error @ CallError::Failed(_)) => return Err(error.into()),
+            }
+        }
+        Ok(Self::Store(store::open_existing(
+            &installation.store(),
+            terminal,
+        )?))
+    }
+
+    /// Asks. A refusal is an error with its next step.
+    pub(crate) async fn ask(&self, command: Command) -> anyhow::Result<Reply> {
+        let reply = match self {
+            Self::Engine(socket) => operator::call(socket, &command).await.advise(
+                || "cannot ask the running engine".to_owned(),
+                || "see its log; `ml-connector status` says whether it runs".to_owned(),
+            )?,
+            Self::Store(store) => operator::execute(store, None, &SystemClock, command).await,
+        };
+        match reply {
+            Reply::Refused { error, help } if help.is_empty() => Err(anyhow::anyhow!(error)),
+            Reply::Refused { error, help } => Err(advise(error, help)),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Lets go of the store, if this process holds it.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        match self {
+            Self::Engine(_) => Ok(()),
+            Self::Store(store) => Ok(store.close().await?),
+        }
+    }
+}
+
+/// An engine that answers something else than it was asked is of another version.
+pub(crate) fn unexpected(reply: &Reply) -> anyhow::Error {
+    let what = match reply {
+        Reply::Status(_) => "a status",
+        Reply::Deliveries { .. } => "deliveries",
+        Reply::Delivery { .. } => "a delivery",
+        Reply::Resolved { .. } => "decisions",
+        Reply::Entry { .. } | Reply::Entries { .. } => "crosswalk entries",
+        Reply::Set { .. } => "a count",
+        Reply::Pinged(_) => "a ping",
+        Reply::Done => "nothing",
+        Reply::Refused { .. } => "a refusal",
+    };
+    advise(
+        format!("the engine answered with {what}, which was not asked"),
+        "use a command of the same version as the running engine",
+    )
+}
+
+/// How long the end of a command waits for blocking work that was abandoned.
+const ABANDONED_MAX: Duration = Duration::from_secs(1);
+
+/// Runs an asynchronous command to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .advise(
+            || "cannot start the asynchronous runtime".to_owned(),
+            || "are there threads and file handles left on this machine?".to_owned(),
+        )?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(ABANDONED_MAX);
+    done
+}

@@ -1,0 +1,47 @@
+//! The outside world of a running engine, as this process has it.
+
+use crate::failure::advise;
+use crate::secrets::{NoSecrets, VaultSecrets};
+use crate::site::Installation;
+use anyhow::Context as _;
+use ml_connector_core::plan::Plan;
+use ml_connector_runtime::{HttpTransport, Seams, SecretSource, SystemClock, SystemEntropy};
+use std::sync::Arc;
+
+/// Clock, random numbers, network and vault.
+///
+/// # Errors
+/// If the vault cannot be opened though a connection needs it, a secret is not in it, or TLS cannot be set up.
+pub(crate) fn seams(installation: &Installation, plan: &Plan) -> anyhow::Result<Seams> {
+    let transport = HttpTransport::new(&[]).context("cannot set up the network")?;
+    Ok(Seams {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        transport: Arc::new(transport),
+        secrets: secrets(installation, plan)?,
+    })
+}
+
+fn secrets(installation: &Installation, plan: &Plan) -> anyhow::Result<Arc<dyn SecretSource>> {
+    let place = installation.vault();
+    let mut wanted = plan.connections.values().flat_map(|connection| {
+        let names = connection.secrets.values().flatten();
+        names.map(move |name| (&connection.id, name))
+    });
+    let Some(first) = wanted.next() else {
+        return Ok(Arc::new(NoSecrets));
+    };
+    let vault = place.open().context("cannot open the vault")?;
+    let missing: Vec<String> = std::iter::once(first)
+        .chain(wanted)
+        .filter(|(_, name)| vault.get(name).is_err())
+        .map(|(connection, name)| format!("`{name}` (of connection `{connection}`)"))
+        .collect();
+    if !missing.is_empty() {
+        return Err(advise(
+            format!("not in the vault: {}", missing.join(", ")),
+            "store each with `ml-connector secrets set NAME`",
+        ));
+    }
+    Ok(Arc::new(VaultSecrets::new(&place.path, vault)))
+}
