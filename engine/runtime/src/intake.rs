@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use ml_connector_core::delivery::{self, DeliveryState, Event, Policy, Progress, RepeatSafety};
 use ml_connector_core::delivery::{RetryPolicy, Trouble};
 use ml_connector_core::identity::{ConnectionId, StreamId};
-use ml_connector_core::mapping::{self, Route};
+use ml_connector_core::mapping::{Route, Routing};
 use ml_connector_core::plan::{Instance, Plan};
 use ml_connector_core::protocol::RawEvent;
 use ml_connector_store::{IntakeEvent, NewDelivery};
@@ -69,9 +69,10 @@ impl Router {
             .map(Vec::as_slice)
             .unwrap_or_default();
         let routed = |event: RawEvent| {
+            let routing = Routing::new(&event.id, &event.document);
             let deliveries = listeners
                 .iter()
-                .filter_map(|listener| listener.delivery(&event, now))
+                .filter_map(|listener| listener.delivery(&routing, now))
                 .collect();
             IntakeEvent {
                 id: event.id,
@@ -93,16 +94,15 @@ impl Router {
 }
 
 impl Listener {
-    fn delivery(&self, event: &RawEvent, now: Timestamp) -> Option<NewDelivery> {
-        let (dedup_key, order_key, state) =
-            match mapping::route(&self.instance, &event.id, &event.document) {
-                Route::NotMine => return None,
-                Route::Mine {
-                    dedup_key,
-                    order_key,
-                } => (dedup_key, order_key, DeliveryState::Pending { due_at: now }),
-                Route::Failed { dedup_key, trouble } => (dedup_key, None, held(trouble, now)),
-            };
+    fn delivery(&self, routing: &Routing<'_>, now: Timestamp) -> Option<NewDelivery> {
+        let (dedup_key, order_key, state) = match routing.route(&self.instance) {
+            Route::NotMine => return None,
+            Route::Mine {
+                dedup_key,
+                order_key,
+            } => (dedup_key, order_key, DeliveryState::Pending { due_at: now }),
+            Route::Failed { dedup_key, trouble } => (dedup_key, None, held(trouble, now)),
+        };
         let (instance, lane) = (self.instance.id.clone(), self.lane.clone());
         Some(NewDelivery {
             instance,

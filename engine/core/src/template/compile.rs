@@ -12,7 +12,6 @@ use minijinja::machinery::{self, ast};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// The longest source of one scalar.
 const SOURCE_BYTES_MAX: usize = 64 * 1024;
@@ -27,8 +26,8 @@ pub(super) struct Lowered {
     pub(super) program: Program,
     /// What it reads.
     pub(super) reads: Vec<Read>,
-    /// The first members of what it reads, each once.
-    pub(super) roots: Vec<Arc<str>>,
+    /// The names it needs values of, each once; the rewritten text calls them `r0`, `r1` and so on.
+    pub(super) slots: Vec<Vec<String>>,
 }
 
 /// How an expression is evaluated.
@@ -132,12 +131,6 @@ fn syntax_error(source: &str, error: &minijinja::Error) -> CompileError {
 fn lower(tree: &ast::Expr<'_>) -> Result<Lowered, CompileError> {
     let mut writer = Writer::default();
     writer.write(tree, &Place::default())?;
-    let mut roots: Vec<Arc<str>> = Vec::new();
-    for root in writer.reads.iter().filter_map(|read| read.path.first()) {
-        if !roots.iter().any(|known| known.as_ref() == root) {
-            roots.push(Arc::from(root.as_str()));
-        }
-    }
     let only_members = Chain::of(tree).is_some_and(|chain| {
         chain
             .links
@@ -158,7 +151,7 @@ fn lower(tree: &ast::Expr<'_>) -> Result<Lowered, CompileError> {
     Ok(Lowered {
         program,
         reads: writer.reads,
-        roots,
+        slots: writer.slots,
     })
 }
 
@@ -242,6 +235,7 @@ fn text_literal(tree: &ast::Expr<'_>) -> Option<String> {
 struct Writer {
     text: String,
     reads: Vec<Read>,
+    slots: Vec<Vec<String>>,
 }
 
 type Written = Result<(), CompileError>;
@@ -297,13 +291,19 @@ impl Writer {
         self.text.push(')');
     }
 
+    /// A name with its members is one slot, so that only what it leads to is converted. What is not there is undefined,
+    /// and strict use says so; behind it, a computed link is followed in the expression.
     fn chain(&mut self, chain: &Chain<'_, '_>, place: &Place) -> Written {
-        self.reads.push(chain.read(place));
-        self.text.push_str(chain.root);
-        if place.guarded {
+        let read = chain.read(place);
+        let slot = self.slot(&read.path);
+        let rest = chain.links.get(read.path.len() - 1..).unwrap_or_default();
+        self.reads.push(read);
+        // Writing into a `String` cannot fail.
+        write!(self.text, "r{slot}").unwrap_or_default();
+        if place.guarded && !rest.is_empty() {
             // Looks along the whole chain without failing half-way.
             self.text.push_str("|op_reach(");
-            for link in &chain.links {
+            for link in rest {
                 match link {
                     Link::Member(name) => self.string(name),
                     Link::Computed(index) => self.write(index, &Place::default())?,
@@ -313,13 +313,23 @@ impl Writer {
             self.close();
             return Ok(());
         }
-        for link in &chain.links {
+        for link in rest {
             match link {
                 Link::Member(name) => self.member(name),
                 Link::Computed(index) => self.subscript(index)?,
             }
         }
         Ok(())
+    }
+
+    fn slot(&mut self, path: &[String]) -> usize {
+        self.slots
+            .iter()
+            .position(|known| known == path)
+            .unwrap_or_else(|| {
+                self.slots.push(path.to_vec());
+                self.slots.len() - 1
+            })
     }
 
     fn member(&mut self, name: &str) {

@@ -42,27 +42,23 @@ fn register(environment: &mut Environment<'static>, spec: &'static Spec) {
     environment.add_filter(spec.internal_name(), call);
 }
 
-/// The names of one evaluation.
-pub(super) struct Names(pub(super) Vec<(Arc<str>, Value)>);
+/// The values of one evaluation: what the names `r0`, `r1` and so on of a rewritten expression stand for.
+pub(super) struct Slots(pub(super) Vec<Value>);
 
-impl fmt::Debug for Names {
+impl fmt::Debug for Slots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
-            .finish()
+        write!(f, "{} slots", self.0.len())
     }
 }
 
-impl Object for Names {
+impl Object for Slots {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.0
-            .iter()
-            .find(|(name, _)| name.as_ref() == key)
-            .map(|(_, value)| value.clone())
+        let slot: usize = key.strip_prefix('r')?.parse().ok()?;
+        self.0.get(slot).cloned()
     }
 }
 

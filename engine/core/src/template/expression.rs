@@ -1,7 +1,7 @@
 //! Expressions and scalars as the rest of the engine uses them.
 
 use super::compile::{self, Lowered, Piece, Program};
-use super::engine::{self, Failure, Names};
+use super::engine::{self, Failure, Slots};
 use super::{CompileError, EvalError, FUEL, Read, Scope, convert};
 use crate::source::Span;
 use crate::value::{kind_of, scalar_text};
@@ -316,12 +316,9 @@ impl Lowered {
         code: &minijinja::Expression<'static, 'static>,
         scope: &Scope<'_>,
     ) -> Result<Value, Failure> {
-        let names = self
-            .roots
-            .iter()
-            .filter_map(|root| Some((root.clone(), scope.value(root)?)));
-        let names = Value::from_object(Names(names.collect()));
-        code.eval(names).map_err(|error| engine::explain(&error))
+        let slots = self.slots.iter().map(|path| scope.value_at(path)).collect();
+        code.eval(Value::from_object(Slots(slots)))
+            .map_err(|error| engine::explain(&error))
     }
 
     /// Says what is missing by looking for the first thing read that is not there.

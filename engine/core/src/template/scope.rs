@@ -119,14 +119,29 @@ impl<'a> Scope<'a> {
         self.entry(name).map(|entry| entry.shared().document())
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<Value> {
-        let shared = self.entry(name)?.shared();
-        Some(
-            shared
+    /// What a dotted name leads to; undefined if it leads nowhere. A whole document is converted once for every expression
+    /// that shares the scope; of a part of one, only that part is.
+    pub(super) fn value_at(&self, path: &[String]) -> Value {
+        let Some((root, members)) = path.split_first() else {
+            return Value::UNDEFINED;
+        };
+        let Some(shared) = self.entry(root).map(Entry::shared) else {
+            return Value::UNDEFINED;
+        };
+        if members.is_empty() {
+            return shared
                 .value
                 .get_or_init(|| convert::to_value(&shared.document))
-                .clone(),
-        )
+                .clone();
+        }
+        let mut here: &Document = &shared.document;
+        for member in members {
+            let Some(next) = here.as_object().and_then(|map| map.get(member)) else {
+                return Value::UNDEFINED;
+            };
+            here = next;
+        }
+        convert::to_value(here)
     }
 
     fn entry(&self, name: &str) -> Option<&Entry<'a>> {
