@@ -141,13 +141,13 @@ pub(crate) fn audit_record(
         && let Some(members) = content.as_object_mut()
     {
         // Raw bytes are text nearly always; what is not is kept exactly all the same.
-        match std::str::from_utf8(body) {
-            Ok(text) => members.insert("raw".to_owned(), Document::from(text)),
-            Err(_) => {
-                let encoded = base64::engine::general_purpose::STANDARD.encode(body);
-                members.insert("raw_base64".to_owned(), Document::from(encoded))
-            }
+        let (name, raw) = if let Ok(text) = std::str::from_utf8(body) {
+            ("raw", text.to_owned())
+        } else {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(body);
+            ("raw_base64", encoded)
         };
+        members.insert(name.to_owned(), Document::from(raw));
     }
     let kind = Kind::of(header.kind).map_or("unknown", Kind::as_str);
     Ok(AuditRecord {

@@ -75,18 +75,18 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let lock = prepare(&options.directory)?;
         let medium = Medium::real(options.directory.join("journal"));
-        Self::open_on(medium, options, Some(lock), progress)
+        Self::open_on(&medium, options, Some(lock), progress)
     }
 
     /// Opens a store on a medium; the index lies in the options' directory.
     pub(crate) fn open_on(
-        medium: Medium,
+        medium: &Medium,
         options: &Options,
         lock: Option<Lock>,
         progress: &mut dyn FnMut(&Rebuilding),
     ) -> Result<Self, OpenError> {
         let index = options.directory.join("index");
-        let opened = open::open(&medium, &index, options.index_cache_bytes, progress)?;
+        let opened = open::open(medium, &index, options.index_cache_bytes, progress)?;
         let appender = Appender::open(
             Arc::clone(&opened.journal),
             options.segment_bytes,
@@ -440,6 +440,24 @@ impl Store {
         let inner = Arc::clone(&self.inner);
         let closed = tokio::task::spawn_blocking(move || inner.close());
         closed.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Every entry of the index, for comparing one with another.
+    #[cfg(test)]
+    pub(crate) fn dump(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.shared().unwrap().view.dump()
+    }
+
+    /// What is not in the tree yet.
+    #[cfg(test)]
+    pub(crate) fn unindexed(
+        &self,
+    ) -> (
+        crate::index::changes::Changes,
+        crate::index::base::Reflected,
+        crate::index::base::Reflected,
+    ) {
+        self.shared().unwrap().view.unindexed()
     }
 
     fn shared(&self) -> Result<Arc<Shared>, Error> {

@@ -191,7 +191,12 @@ impl Base {
         Ok(())
     }
 
-    fn write_redo(&self, changes: &Changes, from: &Reflected, to: &Reflected) -> io::Result<()> {
+    pub(crate) fn write_redo(
+        &self,
+        changes: &Changes,
+        from: &Reflected,
+        to: &Reflected,
+    ) -> io::Result<()> {
         let mut out = REDO_MAGIC.to_vec();
         put_bytes(&mut out, &from.encode());
         put_bytes(&mut out, &to.encode());
@@ -228,6 +233,18 @@ impl Base {
             return Err(error);
         }
         fs::rename(&unfinished, &path)
+    }
+
+    /// Applies the first few changes, as a kill in the middle would.
+    #[cfg(test)]
+    pub(crate) fn interrupt(&self, changes: &Changes, after: usize) {
+        for (key, change) in changes.iter().take(after) {
+            match change.value() {
+                Some(value) => self.database.insert(key, value).unwrap(),
+                None => self.database.remove(key).unwrap(),
+            };
+        }
+        self.database.flush().unwrap();
     }
 
     /// Applies the changes of an interrupted write again.

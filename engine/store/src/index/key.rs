@@ -20,6 +20,7 @@
 //! Hashes are the first 16 bytes of a SHA-256. Whatever is found by one is compared with the journal before it is
 //! believed, so that a damaged index cannot make an event look like a duplicate.
 
+use crate::journal::frame::{Fields, Room};
 use ml_connector_core::delivery::Awaited;
 use ml_connector_core::identity::{
     CrosswalkId, DedupKey, DeliveryId, InstanceId, OrderKey, Reference, StreamId,
@@ -65,12 +66,12 @@ fn join(table: u8, parts: &[&[u8]]) -> IVec {
     let length = 1 + parts.iter().map(|part| part.len()).sum::<usize>();
     // Most keys fit in a vector's inline space, which needs no allocation.
     if let Some(inline) = key.get_mut(..length) {
-        let mut rest: &mut [u8] = inline;
-        crate::journal::frame::put(&mut rest, &[table]);
+        let mut room = Room(inline);
+        room.put(&[table]);
         for part in parts {
-            crate::journal::frame::put(&mut rest, part);
+            room.put(part);
         }
-        return IVec::from(&*inline);
+        return IVec::from(key.get(..length).unwrap_or_default());
     }
     let mut key = Vec::with_capacity(length);
     key.push(table);
@@ -116,7 +117,7 @@ pub(crate) fn due(lane: u32, due_us: i64, delivery: u64) -> IVec {
 
 /// Lane, due time and delivery of a due key.
 pub(crate) fn read_due(key: &[u8]) -> Option<(u32, i64, u64)> {
-    let mut fields = crate::journal::frame::Fields(key);
+    let mut fields = Fields(key);
     fields.take::<1>().filter(|table| *table == [DUE])?;
     let lane = u32::from_be_bytes(fields.take()?);
     let due = (u64::from_be_bytes(fields.take()?) ^ (1 << 63)).cast_signed();

@@ -12,7 +12,7 @@
 //! - Nothing in it is needed to keep a promise: at open it is brought forward, or set aside and rebuilt.
 
 pub(crate) mod base;
-mod changes;
+pub(crate) mod changes;
 pub(crate) mod fold;
 pub(crate) mod key;
 mod queue;

@@ -125,13 +125,17 @@ impl Queue {
             .collect()
     }
 
-    /// Where the index must be read on, if entries not later than `until` may lie outside the window.
-    pub(crate) fn beyond(&self, lane: u32, until: i64) -> Option<Option<Due>> {
-        match self.lanes.get(&lane).map(|window| window.covered) {
-            None => Some(None),
-            Some(Covered::All) => None,
-            Some(Covered::UpTo(last)) => last.is_none_or(|(due, _)| due <= until).then_some(last),
-        }
+    /// What the window covers, unless it surely has all entries not later than `until`.
+    pub(crate) fn incomplete(&self, lane: u32, until: i64) -> Option<Covered> {
+        let covered = self
+            .lanes
+            .get(&lane)
+            .map_or(Covered::UpTo(None), |window| window.covered);
+        let complete = match covered {
+            Covered::All => true,
+            Covered::UpTo(last) => last.is_some_and(|(due, _)| due > until),
+        };
+        (!complete).then_some(covered)
     }
 }
 
@@ -154,13 +158,14 @@ mod tests {
         }
         assert_eq!(queue.lanes[&7].entries.len(), WINDOW_MAX);
         assert_eq!(
-            queue.beyond(7, 10),
+            queue.incomplete(7, 10),
             None,
             "everything up to 10 is in the window"
         );
         let last = WINDOW_MAX as u64 - 1;
         let last = (i64::try_from(last).unwrap(), last);
-        assert_eq!(queue.beyond(7, i64::MAX), Some(Some(last)));
+        let covered = Covered::UpTo(Some(last));
+        assert_eq!(queue.incomplete(7, i64::MAX), Some(covered));
         queue.added(7, (last.0 + 5, 99_999));
         assert_eq!(
             queue.lanes[&7].entries.len(),

@@ -29,8 +29,8 @@ const FREEZE_AT: usize = 32 * 1024;
 /// With so many changes waiting, commits wait for the indexer.
 const ACTIVE_MAX: usize = 3 * FREEZE_AT;
 
-/// Idle changes are indexed after this long, so that a stop leaves little to catch up with.
-const IDLE: Duration = Duration::from_millis(500);
+/// Idle changes are indexed after this long, so that a stop leaves little to catch up with. Tests say themselves when.
+const IDLE: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else { 500 });
 
 /// Names of instances and lanes as small numbers.
 #[derive(Debug, Default)]
@@ -499,12 +499,10 @@ impl View {
             if free.len() >= limit {
                 return Ok(free);
             }
-            let Some(last) = queue.beyond(lane, until) else {
-                return Ok(free);
-            };
-            let from = match last {
-                Some((due, id)) => key::due(lane, due, id.saturating_add(1)),
-                None => key::due(lane, i64::MIN, 0),
+            let from = match queue.incomplete(lane, until) {
+                None | Some(Covered::All) => return Ok(free),
+                Some(Covered::UpTo(Some((due, id)))) => key::due(lane, due, id.saturating_add(1)),
+                Some(Covered::UpTo(None)) => key::due(lane, i64::MIN, 0),
             };
             let to = match lane.checked_add(1) {
                 Some(next) => key::due(next, i64::MIN, 0),
@@ -532,11 +530,18 @@ impl View {
         }
     }
 
+    /// What is not in the tree yet and not on its way either.
+    #[cfg(test)]
+    pub(crate) fn unindexed(&self) -> (Changes, Reflected, Reflected) {
+        let levels = self.levels();
+        (levels.active.clone(), levels.settled, levels.reflected)
+    }
+
     /// Every committed entry, for comparing one index with another.
     #[cfg(test)]
     pub(crate) fn dump(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let all = self
-            .range(&IVec::from(&[b'"']), &IVec::from(&[0xff]), usize::MAX)
+            .range(&IVec::from(b"\""), &IVec::from(&[0xff]), usize::MAX)
             .unwrap();
         all.into_iter()
             .map(|(key, value)| (key.to_vec(), value.to_vec()))
@@ -560,13 +565,11 @@ fn portion_of(
     if from >= to {
         return None;
     }
-    let mut taken = 0;
     let mut last = None;
-    for (key, change) in changes.range(from, to) {
+    for (taken, (key, change)) in changes.range(from, to).enumerate() {
         if taken == limit {
             return last;
         }
-        taken += 1;
         last = Some(key.clone());
         out.insert(key.clone(), change.clone());
     }

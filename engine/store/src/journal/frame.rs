@@ -61,16 +61,16 @@ impl Header {
     /// The bytes as they lie in the file.
     pub(crate) fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
-        let mut rest = bytes.as_mut_slice();
-        put(&mut rest, &self.mark);
-        put(&mut rest, &self.length.to_le_bytes());
-        put(&mut rest, &self.meta_length.to_le_bytes());
-        put(&mut rest, &self.sequence.to_le_bytes());
-        put(&mut rest, &self.time_us.to_le_bytes());
-        put(&mut rest, &self.group.to_le_bytes());
-        put(&mut rest, &[self.kind, self.flags, 0, 0]);
-        put(&mut rest, &self.payload_crc.to_le_bytes());
-        put(&mut rest, &self.previous);
+        let mut room = Room(&mut bytes);
+        room.put(&self.mark);
+        room.put(&self.length.to_le_bytes());
+        room.put(&self.meta_length.to_le_bytes());
+        room.put(&self.sequence.to_le_bytes());
+        room.put(&self.time_us.to_le_bytes());
+        room.put(&self.group.to_le_bytes());
+        room.put(&[self.kind, self.flags, 0, 0]);
+        room.put(&self.payload_crc.to_le_bytes());
+        room.put(&self.previous);
         let (covered, crc) = bytes.split_at_mut(HEADER_BYTES - 4);
         crc.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
         bytes
@@ -165,12 +165,17 @@ impl Fields<'_> {
     }
 }
 
-/// Writes a field at the front of `rest` and moves on. Fields beyond the end are dropped, which the layouts exclude.
-pub(crate) fn put(rest: &mut &mut [u8], field: &[u8]) {
-    let taken = std::mem::take(rest);
-    if let Some((front, back)) = taken.split_at_mut_checked(field.len()) {
-        front.copy_from_slice(field);
-        *rest = back;
+/// Room for fixed-width fields, filled from the front.
+pub(crate) struct Room<'a>(pub(crate) &'a mut [u8]);
+
+impl Room<'_> {
+    /// Writes a field. One that would go beyond the end is dropped, which the layouts exclude.
+    pub(crate) fn put(&mut self, field: &[u8]) {
+        let rest = std::mem::take(&mut self.0);
+        if let Some((front, back)) = rest.split_at_mut_checked(field.len()) {
+            front.copy_from_slice(field);
+            self.0 = back;
+        }
     }
 }
 

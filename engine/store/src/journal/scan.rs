@@ -179,10 +179,6 @@ impl Scan {
     }
 
     /// The header at the present offset, checked against what must come here.
-    #[expect(
-        clippy::type_complexity,
-        reason = "the inner error is used once, four lines above"
-    )]
     fn header(&mut self, segment: Segment) -> Result<Result<Header, (String, Cut)>, Damage> {
         let (last_sequence, last_hash) = self.last;
         let group = self.group.map_or(last_sequence + 1, |(group, _)| group);

@@ -3,7 +3,7 @@
 //! A position is a byte offset in the whole journal: the sum of the lengths of all earlier segments (headers included)
 //! plus the offset in the file. So a missing, shortened or exchanged segment shows in the headers alone.
 
-use super::frame::{Fields, Hash, put};
+use super::frame::{Fields, Hash, Room};
 use crate::medium::{Medium, MediumFile};
 use std::io;
 
@@ -51,14 +51,14 @@ impl SegmentHeader {
     /// The bytes as they open the file.
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        let mut rest = bytes.as_mut_slice();
-        put(&mut rest, &MAGIC);
-        put(&mut rest, &FORMAT.to_le_bytes());
-        put(&mut rest, &[0; 8]);
-        put(&mut rest, &self.mark);
-        put(&mut rest, &self.first.to_le_bytes());
-        put(&mut rest, &self.base.to_le_bytes());
-        put(&mut rest, &self.previous);
+        let mut room = Room(&mut bytes);
+        room.put(&MAGIC);
+        room.put(&FORMAT.to_le_bytes());
+        room.put(&[0; 8]);
+        room.put(&self.mark);
+        room.put(&self.first.to_le_bytes());
+        room.put(&self.base.to_le_bytes());
+        room.put(&self.previous);
         let (covered, crc) = bytes.split_at_mut(SEGMENT_HEADER_BYTES - 4);
         crc.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
         bytes

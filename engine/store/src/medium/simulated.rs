@@ -87,6 +87,11 @@ impl SimulatedDisk {
         node.named = true;
     }
 
+    /// Removes a file behind everybody's back.
+    pub(crate) fn erase(&self, name: &str) -> Vec<u8> {
+        self.state().files.remove(name).unwrap().seen
+    }
+
     /// A copy as a crash of the process alone would leave it.
     pub(crate) fn after_kill(&self) -> Self {
         let state = self.state();
@@ -125,7 +130,7 @@ impl SimulatedDisk {
         })))
     }
 
-    pub(super) fn list(&self) -> Vec<String> {
+    pub(crate) fn list(&self) -> Vec<String> {
         self.state().files.keys().cloned().collect()
     }
 

@@ -1,4 +1,8 @@
 //! Promises of the store, each tried to be broken.
 
 mod deliveries;
+mod faults;
+mod index;
+mod power;
 mod rig;
+mod tail;

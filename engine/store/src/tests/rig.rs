@@ -17,6 +17,15 @@ pub(super) struct Rig {
     pub(super) store: Store,
 }
 
+/// A directory in memory where there is one: the index may wait for no disk in these tests.
+pub(super) fn directory() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let in_memory = memory.is_dir().then(|| tempfile::tempdir_in(memory));
+    in_memory
+        .and_then(Result::ok)
+        .unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
 /// Segments so short that every test meets several.
 pub(super) const SEGMENT_BYTES: u64 = 8 * 1024;
 
@@ -33,7 +42,7 @@ pub(super) fn open_on(
     directory: &std::path::Path,
 ) -> Result<Store, OpenError> {
     Store::open_on(
-        Medium::Simulated(disk.clone()),
+        &Medium::Simulated(disk.clone()),
         &options(directory),
         None,
         &mut |_| (),
@@ -46,7 +55,7 @@ impl Rig {
     }
 
     pub(super) fn on(disk: SimulatedDisk) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let store = open_on(&disk, directory.path()).unwrap();
         Self {
             disk,

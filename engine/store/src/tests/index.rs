@@ -1,0 +1,280 @@
+//! Whatever happens to the index, the journal is believed.
+
+use super::rig::*;
+use crate::medium::SimulatedDisk;
+use crate::*;
+use ml_connector_core::delivery::{DeliveryState, Event, StateKind};
+use std::fs;
+use std::path::Path;
+
+/// A store with some history: delivered, pending, held, in flight, in order.
+pub(super) async fn history(store: &Store) {
+    for number in 0..40 {
+        let key = format!("k{number}");
+        let order = format!("o{}", number % 7);
+        let new = pending(&key, (number % 3 == 0).then_some(order.as_str()), number);
+        store
+            .inbox_accept(intake(vec![event(&format!("e{number}"), vec![new])]))
+            .await
+            .unwrap();
+    }
+    for (number, delivery) in reserve(store, 30, 12).await.iter().enumerate() {
+        match number % 4 {
+            0 => drop(store.delivery_record(claimed(delivery)).await.unwrap()),
+            1 => drop(store.delivery_record(held(delivery, None)).await.unwrap()),
+            2 => drop(deliver(store, delivery).await),
+            _ => {
+                let skipped = DeliveryState::Skipped {
+                    reason: "not ours".to_owned(),
+                };
+                let event = Event::Skipped {
+                    reason: "not ours".to_owned(),
+                };
+                store
+                    .delivery_record(transition(delivery, event, skipped))
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+    for delivery in reserve(store, 99, 99).await {
+        store.delivery_release(delivery.id).await;
+    }
+}
+
+/// Everything a reader can see.
+async fn seen(store: &Store) -> String {
+    let all = Selection {
+        limit: 9999,
+        ..Selection::default()
+    };
+    format!(
+        "{:?} {:?} {:?} {:?}",
+        store.delivery_list(&all).await.unwrap(),
+        store.counts().await.unwrap(),
+        due(store, 9999).await,
+        store.head().await.unwrap(),
+    )
+}
+
+/// Does something to a closed store's index; opening must then say why it was rebuilt, and show the same.
+async fn rebuilt_after(expected: &str, harm: impl FnOnce(&Path, &SimulatedDisk)) {
+    let rig = Rig::new();
+    history(&rig.store).await;
+    let before = seen(&rig.store).await;
+    rig.store.close().await.unwrap();
+    harm(&rig.directory.path().join("index"), &rig.disk);
+    let mut reports = Vec::new();
+    let store = Store::open_on(
+        &crate::medium::Medium::Simulated(rig.disk.clone()),
+        &options(rig.directory.path()),
+        None,
+        &mut |report| reports.push(report.clone()),
+    )
+    .unwrap();
+    let why = store.opening().rebuilt.clone().expect("it is rebuilt");
+    assert!(why.contains(expected), "{why}");
+    assert_eq!(
+        reports
+            .last()
+            .map(|report| report.bytes_done == report.bytes_total),
+        Some(true)
+    );
+    assert_eq!(seen(&store).await, before);
+    store.inbox_accept(simple(&["new"])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_index_is_rebuilt() {
+    rebuilt_after("there is none", |index, _| {
+        fs::remove_dir_all(index).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_without_its_state_is_rebuilt() {
+    rebuilt_after("there is none", |index, _| {
+        fs::remove_file(index.join("state")).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_set_aside_and_rebuilt() {
+    rebuilt_after("", |index, _| {
+        for entry in fs::read_dir(index.join("tree")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let mut content = fs::read(&path).unwrap();
+                content
+                    .iter_mut()
+                    .step_by(61)
+                    .for_each(|byte| *byte ^= 0x55);
+                fs::write(&path, content).unwrap();
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_left_by_a_power_cut_is_rebuilt() {
+    rebuilt_after("the machine stopped", |index, _| {
+        fs::write(index.join("state"), "running another-boot\n").unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_of_a_later_format_is_rebuilt() {
+    rebuilt_after("format 200", |index, _| {
+        let tree = sled::open(index.join("tree")).unwrap();
+        tree.insert(crate::index::key::FORMAT, &[200]).unwrap();
+        tree.flush().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_of_another_journal_is_rebuilt() {
+    let other = Rig::new();
+    history(&other.store).await;
+    other.store.close().await.unwrap();
+    rebuilt_after("another journal", |index, _| {
+        fs::remove_dir_all(index).unwrap();
+        fs::rename(other.directory.path().join("index"), index).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_ahead_of_the_journal_is_rebuilt_and_reported() {
+    let rig = Rig::new();
+    history(&rig.store).await;
+    let before = seen(&rig.store).await;
+    let (sequence, _) = rig.store.head().await.unwrap();
+    let old = rig.disk.after_kill();
+    rig.store.inbox_accept(simple(&["later"])).await.unwrap();
+    rig.store.close().await.unwrap();
+    let store = open_on(&old, rig.directory.path()).unwrap();
+    assert_eq!(store.opening().ahead, Some(sequence + 2));
+    assert!(store.opening().rebuilt.is_some());
+    assert_eq!(seen(&store).await, before);
+}
+
+#[tokio::test]
+async fn a_stale_index_is_brought_forward() {
+    let rig = Rig::new();
+    rig.store.inbox_accept(simple(&["first"])).await.unwrap();
+    rig.store.close().await.unwrap();
+    let stale = rig.directory.path().join("stale");
+    copy(&rig.directory.path().join("index"), &stale);
+    let store = open_on(&rig.disk, rig.directory.path()).unwrap();
+    history(&store).await;
+    let before = seen(&store).await;
+    store.close().await.unwrap();
+    let index = rig.directory.path().join("index");
+    fs::remove_dir_all(&index).unwrap();
+    fs::rename(&stale, &index).unwrap();
+    let store = open_on(&rig.disk, rig.directory.path()).unwrap();
+    assert_eq!(store.opening().rebuilt, None);
+    assert!(store.opening().records > 40);
+    assert_eq!(seen(&store).await, before);
+}
+
+#[tokio::test]
+async fn a_write_into_the_tree_that_was_interrupted_is_finished() {
+    use crate::index::base::Base;
+    let rig = Rig::new();
+    history(&rig.store).await;
+    rig.store.close().await.unwrap();
+    let index = rig.directory.path().join("index");
+    let stale = rig.directory.path().join("stale");
+    copy(&index, &stale);
+    let store = open_on(&rig.disk, rig.directory.path()).unwrap();
+    store
+        .inbox_accept(simple(&["n1", "n2", "n3"]))
+        .await
+        .unwrap();
+    let before = seen(&store).await;
+    let (frozen, from, to) = store.unindexed();
+    store.close().await.unwrap();
+    fs::remove_dir_all(&index).unwrap();
+    copy(&stale, &index);
+    let (base, _) = Base::open(&index, 1 << 20).unwrap();
+    base.write_redo(&frozen, &from, &to).unwrap();
+    base.interrupt(&frozen, 5);
+    drop(base);
+    let store = open_on(&rig.disk, rig.directory.path()).unwrap();
+    assert_eq!(store.opening().rebuilt, None);
+    assert_eq!(
+        store.opening().records,
+        0,
+        "nothing is left to be brought forward"
+    );
+    assert_eq!(seen(&store).await, before);
+    assert!(!index.join("redo").exists());
+}
+
+#[tokio::test]
+async fn the_index_that_grew_with_the_store_equals_one_built_from_the_journal() {
+    let rig = Rig::new();
+    history(&rig.store).await;
+    let live = rig.store.dump();
+    let other = directory();
+    let rebuilt = open_on(&rig.disk.after_kill(), other.path()).unwrap();
+    assert_eq!(rebuilt.dump(), live);
+    let rig = rig.reopened().await;
+    assert_eq!(rig.store.dump(), live);
+}
+
+#[tokio::test]
+async fn counters_always_add_up() {
+    let rig = Rig::new();
+    history(&rig.store).await;
+    for (_, counts) in rig.store.counts().await.unwrap() {
+        assert_eq!(counts.received, counts.states.iter().sum::<u64>());
+        assert_eq!(counts.received, 40);
+    }
+    assert_eq!(count(&rig.store, StateKind::Held).await, 3);
+}
+
+/// An index entry that says an unknown event is known must not make it disappear.
+#[tokio::test]
+async fn a_lie_of_the_index_is_not_believed() {
+    let rig = Rig::new();
+    rig.store.inbox_accept(simple(&["e1", "e2"])).await.unwrap();
+    rig.store.close().await.unwrap();
+    {
+        let tree = sled::open(rig.directory.path().join("index/tree")).unwrap();
+        let known = crate::index::key::seen(&stream(), "e1");
+        let unknown = crate::index::key::seen(&stream(), "never seen");
+        tree.insert(unknown, tree.get(known).unwrap().unwrap())
+            .unwrap();
+        tree.flush().unwrap();
+    }
+    let store = open_on(&rig.disk, rig.directory.path()).unwrap();
+    let refused = store.inbox_accept(simple(&["never seen"])).await;
+    assert!(matches!(refused, Err(Error::Index(_))), "{refused:?}");
+    assert_eq!(
+        store
+            .inbox_accept(simple(&["e1", "e3"]))
+            .await
+            .unwrap()
+            .messages,
+        1
+    );
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
