@@ -63,7 +63,7 @@ codes! {
     IGNORED_REFERENCE = "E0501", "a look-up that does not look for our reference";
     REPEAT_NONE = "E0502", "a write that cannot be repeated safely";
     LOST_KEY = "E0503", "an idempotency key that is not sent";
-    CONSTANT_KEY = "E0504", "a dedup key that is the same for every event";
+    CONSTANT_KEY = "E0504", "a key that is the same for every event";
     NO_ORDER = "E0505", "nothing keeps deliveries in order";
     NO_REFERENCE = "E0506", "a reference is needed";
     REFERENCE_LENGTH = "E0507", "a reference that is too long";
