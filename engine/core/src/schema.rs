@@ -128,9 +128,15 @@ impl<'a> Schema<'a> {
         if self.open {
             return Types::ALL;
         }
-        self.alternatives
-            .iter()
-            .fold(Types::NONE, |all, one| all.or(types::of(one)))
+        let types = self.alternatives.iter().map(types::of);
+        let types = types.fold(Types::NONE, Types::or);
+        // What is optional in `settings`, `params` and `input` and is not given is null.
+        let optional = |piece: &Piece<'_>| piece.at.get("optional") == Some(&Document::Bool(true));
+        if self.pieces().any(optional) {
+            types.or(Types::only(Type::Null))
+        } else {
+            types
+        }
     }
 
     /// Whether null may stand here.

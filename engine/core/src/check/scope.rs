@@ -67,7 +67,7 @@ const WORDS: [(&str, &str); 18] = [
     ),
     (
         "cursor",
-        "`cursor` is read in a poll's `with`; the operation gets it as input",
+        "`cursor` is read in a poll's `with` and in the requests of reads",
     ),
     (
         "reference",

@@ -251,6 +251,11 @@ fn types_read_as_people_say_them() {
     assert_eq!(Types::NUMBER.to_string(), "a number");
     assert_eq!(Types::ALL.to_string(), "anything");
     assert_eq!(Types::NONE.to_string(), "nothing");
+    let optional = json!({"type": "string", "optional": true});
+    assert_eq!(
+        Schema::of(&optional).types().to_string(),
+        "a string or null"
+    );
     assert_eq!(Type::of(&json!(12)), Type::Integer);
     assert_eq!(
         Type::of(&serde_json::from_str("1.0").unwrap()),

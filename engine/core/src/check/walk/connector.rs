@@ -302,6 +302,10 @@ impl<'a> One<'_, 'a> {
         if operation.write().is_some_and(keyed) {
             scope = scope.with("idempotency_key", Entry::text());
         }
+        if matches!(operation.kind, OperationKind::Read) {
+            // Null where it is not called by a poll.
+            scope = scope.with("cursor", Entry::maybe_text());
+        }
         if operation.paginate.is_some() {
             scope = scope.with("page", Entry::open());
         }
@@ -409,14 +413,51 @@ impl<'a> One<'_, 'a> {
         answered: &Rc<Scope<'a>>,
         under: &Route,
     ) {
-        let made = answered
-            .as_ref()
-            .clone()
-            .with("result", result(Some(operation)));
+        let made = self.made(operation, scope, answered);
         self.templates(&write.receipt, &Rc::new(made));
         if let Repeat::LookUp(spec) = &write.repeat {
             let under = below(&below(under, "repeat"), "look_up");
             self.look_up(spec, "a look-up", &Rc::new(scope.clone()), &under);
+        }
+    }
+
+    /// What a receipt sees: the answer and its result; of a sequence, the steps' results, of which the last is `result`.
+    fn made(
+        &self,
+        operation: &'a Operation,
+        scope: &Scope<'a>,
+        answered: &Rc<Scope<'a>>,
+    ) -> Scope<'a> {
+        let mut requests = 0;
+        let mut steps: IndexMap<&'a str, Entry<'a>> = IndexMap::new();
+        let mut last = None;
+        for variant in &operation.variants {
+            match &variant.action {
+                Action::Request(_) => requests += 1,
+                Action::Sequence(sequence) => {
+                    for step in sequence {
+                        let answer = result(self.found(&step.operation));
+                        last = Some(answer.clone());
+                        steps.insert(&step.name, answer);
+                    }
+                }
+            }
+        }
+        match (requests, last) {
+            (_, None) => answered
+                .as_ref()
+                .clone()
+                .with("result", result(Some(operation))),
+            (0, Some(last)) => scope
+                .clone()
+                .with("steps", Entry::Group(steps))
+                .with("result", last),
+            // Which it is depends on the variant taken.
+            (_, Some(_)) => answered
+                .as_ref()
+                .clone()
+                .with("steps", Entry::Group(steps))
+                .with("result", Entry::open()),
         }
     }
 
