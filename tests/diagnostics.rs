@@ -5,7 +5,7 @@
 //! these files anew; they are read as code is read.
 
 use ml_connector_core::codes;
-use ml_connector_core::definition::Site;
+use ml_connector_core::definition::site::Site;
 use ml_connector_core::diagnostic::Findings;
 use ml_connector_core::diagnostic::render::{Style, render, summary};
 use ml_connector_core::plan::{Library, Plan};
@@ -32,7 +32,12 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
                 open.push(path);
                 continue;
             }
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+            let name = path
+                .strip_prefix(root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .replace('\\', "/");
             if name != EXPECTED {
                 found.insert(name, fs::read(&path).unwrap());
             }
@@ -51,6 +56,22 @@ fn broken() -> Vec<(String, PathBuf)> {
         .collect();
     all.sort();
     all
+}
+
+/// The code that a folder is about: `E0312` of `E0312-unknown-member`. One without may have mistakes of any kind.
+fn code(name: &str) -> Option<&str> {
+    let first = name.split('-').next()?;
+    let digits = first.strip_prefix('E')?;
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(first)
+}
+
+/// The lines that open a finding.
+fn openings(said: &str) -> impl Iterator<Item = &str> {
+    said.lines()
+        .filter(|line| line.starts_with("error[") || line.starts_with("warning["))
 }
 
 /// What `validate` says about these files.
@@ -96,34 +117,56 @@ fn every_mistake_is_said_as_expected() {
         if bless {
             fs::write(path.join(EXPECTED), &said).unwrap();
         } else if said != expected {
-            wrong.push(format!("--- {name}: expected\n{expected}\n--- said\n{said}"));
+            wrong.push(format!(
+                "--- {name}: expected\n{expected}\n--- said\n{said}"
+            ));
         }
-        let code = name.split('-').next().unwrap();
-        assert!(said.contains(&format!("[{code}]")), "{name} is not about its code:\n{said}");
+        if let Some(code) = code(&name) {
+            assert!(
+                said.contains(&format!("[{code}]")),
+                "{name} is not about its code:\n{said}"
+            );
+        }
     }
-    assert!(wrong.is_empty(), "{}\nBLESS=1 accepts what is said", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{}\nBLESS=1 accepts what is said",
+        wrong.join("\n")
+    );
 }
 
 /// One mistake, one finding: nothing but the code that a folder is about.
 #[test]
 fn no_mistake_brings_findings_of_another_kind() {
+    let ok = files(&folder().join("ok"));
     let mut wrong = Vec::new();
     for (name, path) in broken() {
-        let code = name.split('-').next().unwrap();
-        let expected = fs::read_to_string(path.join(EXPECTED)).unwrap();
-        let others = expected
-            .lines()
-            .filter(|line| line.starts_with("error[") || line.starts_with("warning["))
-            .filter(|line| !line.contains(&format!("[{code}]")));
+        let Some(code) = code(&name) else { continue };
+        let mut all = ok.clone();
+        all.extend(files(&path));
+        let said = said(&all);
+        let others = openings(&said).filter(|line| !line.contains(&format!("[{code}]")));
         wrong.extend(others.map(|line| format!("{name}: {line}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Twenty mistakes in one file are twenty findings, none caused by another.
+#[test]
+fn many_mistakes_are_found_at_once() {
+    let mut all = files(&folder().join("ok"));
+    all.extend(files(&folder().join("many-mistakes")));
+    let said = said(&all);
+    assert_eq!(openings(&said).count(), 20, "{said}");
+    assert!(said.ends_with("\n20 errors\n"), "{said}");
+}
+
 #[test]
 fn every_code_has_a_page_and_a_broken_sample() {
-    let samples: BTreeSet<String> =
-        broken().iter().map(|(name, _)| name.split('-').next().unwrap().to_owned()).collect();
+    let samples: BTreeSet<String> = broken()
+        .iter()
+        .filter_map(|(name, _)| code(name).map(str::to_owned))
+        .collect();
     let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors");
     let mut known = BTreeSet::new();
     for (code, title) in codes::ALL {
@@ -132,16 +175,32 @@ fn every_code_has_a_page_and_a_broken_sample() {
         let page = fs::read_to_string(pages.join(format!("{code}.md")))
             .unwrap_or_else(|_| panic!("docs/errors/{code}.md is missing"));
         let first = page.lines().next().unwrap_or_default();
-        assert_eq!(first, format!("# {code}: {title}"), "first line of docs/errors/{code}.md");
-        assert!(page.contains("## How to mend it"), "docs/errors/{code}.md does not say how to mend it");
+        assert_eq!(
+            first,
+            format!("# {code}: {title}"),
+            "first line of docs/errors/{code}.md"
+        );
+        assert!(
+            page.contains("## How to mend it"),
+            "docs/errors/{code}.md does not say how to mend it"
+        );
     }
     let missing: Vec<_> = known.difference(&samples).collect();
-    assert!(missing.is_empty(), "codes without a folder in tests/diagnostics: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "codes without a folder in tests/diagnostics: {missing:?}"
+    );
     let unknown: Vec<_> = samples.difference(&known).collect();
-    assert!(unknown.is_empty(), "folders in tests/diagnostics about no code: {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "folders in tests/diagnostics about no code: {unknown:?}"
+    );
     for entry in fs::read_dir(&pages).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let code = name.trim_end_matches(".md");
-        assert!(code == "README" || known.contains(code), "docs/errors/{name} is about no code");
+        assert!(
+            code == "README" || known.contains(code),
+            "docs/errors/{name} is about no code"
+        );
     }
 }

@@ -1,15 +1,9 @@
 //! From a place in a definition to a place in its file.
 //!
-//! The plan's types carry the places of expressions only; names and keys are found again in the file when there is
-//! something to say about them, which for a sound definition is never.
+//! The plan's types carry the places of expressions; names and keys are found in what the library remembers of its files.
 
-use crate::diagnostic::Findings;
-use crate::plan::{Connector, Integration};
-use crate::source::{FileId, SourceSet, Span};
-use crate::yaml::{self, Entry, Node};
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
+use crate::plan::{Connector, Integration, Library};
+use crate::source::{FileId, SourceSet, Span, to_u32};
 
 /// Whose definition it is.
 #[derive(Debug, Clone, Copy)]
@@ -18,16 +12,6 @@ pub(super) enum Owner<'a> {
     Connector(&'a Connector),
     /// An integration's.
     Integration(&'a Integration),
-}
-
-impl Owner<'_> {
-    /// What tells it from every other definition.
-    fn key(self) -> (bool, String) {
-        match self {
-            Self::Connector(connector) => (true, connector.id.to_string()),
-            Self::Integration(integration) => (false, integration.id.to_string()),
-        }
-    }
 }
 
 /// Keys from the top of a file; a number counts the items of a list.
@@ -39,28 +23,14 @@ pub(super) fn route<const N: usize>(keys: [&str; N]) -> Route {
 }
 
 /// Finds places in files.
-#[derive(Debug)]
 pub(super) struct Locator<'a> {
+    library: &'a Library,
     sources: &'a SourceSet,
-    files: HashMap<(bool, String), FileId>,
-    trees: RefCell<HashMap<FileId, Option<Rc<Node>>>>,
 }
 
 impl<'a> Locator<'a> {
-    /// `files` says which definition stands in which file.
-    pub(super) fn new<'o>(
-        sources: &'a SourceSet,
-        files: impl Iterator<Item = (Owner<'o>, FileId)>,
-    ) -> Self {
-        Self {
-            sources,
-            files: files.map(|(owner, file)| (owner.key(), file)).collect(),
-            trees: RefCell::default(),
-        }
-    }
-
-    fn file(&self, owner: Owner<'_>) -> Option<FileId> {
-        self.files.get(&owner.key()).copied()
+    pub(super) fn new(library: &'a Library, sources: &'a SourceSet) -> Self {
+        Self { library, sources }
     }
 
     /// The texts.
@@ -68,14 +38,18 @@ impl<'a> Locator<'a> {
         self.sources
     }
 
-    /// The value at a route, or as far as the file follows it.
+    /// The value at a route, its key if the value is no scalar, or as far as the file follows the route.
     pub(super) fn value(&self, owner: Owner<'_>, route: &[String]) -> Span {
-        self.with(owner, |tree| deepest(tree, route).0.unwrap_or(tree.span))
+        deepest(owner, route, |path| self.library.span(path))
     }
 
     /// The key at a route, or as far as the file follows it.
     pub(super) fn key(&self, owner: Owner<'_>, route: &[String]) -> Span {
-        self.with(owner, |tree| deepest(tree, route).1.unwrap_or(tree.span))
+        deepest(owner, route, |path| {
+            self.library
+                .key_span(path)
+                .or_else(|| self.library.span(path))
+        })
     }
 
     /// The end of the value at a route, if it is text that ends so: the operation in `connection.operation`.
@@ -83,68 +57,64 @@ impl<'a> Locator<'a> {
         let span = self.value(owner, route);
         let text = self.sources.text(span);
         let content = text.trim_end_matches(['"', '\'']);
-        let quotes = crate::source::to_u32(text.len() - content.len());
-        let length = crate::source::to_u32(tail.len());
-        if content.ends_with(tail) {
-            let end = span.end.saturating_sub(quotes);
-            return Span::new(span.file, end.saturating_sub(length), end);
+        if !content.ends_with(tail) {
+            return span;
         }
-        span
+        let end = span.end.saturating_sub(to_u32(text.len() - content.len()));
+        Span::new(span.file, end.saturating_sub(to_u32(tail.len())), end)
     }
 
-    /// Whether the file has something at a route. What it has and the plan does not was refused, and reported, before.
+    /// The beginning of the value at a route, if it is text that begins so.
+    pub(super) fn head(&self, owner: Owner<'_>, route: &[String], head: &str) -> Span {
+        let span = self.value(owner, route);
+        let text = self.sources.text(span);
+        let content = text.trim_start_matches(['"', '\'']);
+        if !content.starts_with(head) {
+            return span;
+        }
+        let start = span
+            .start
+            .saturating_add(to_u32(text.len() - content.len()));
+        Span::new(span.file, start, start.saturating_add(to_u32(head.len())))
+    }
+
+    /// Whether the file has something at a route.
     pub(super) fn exists(&self, owner: Owner<'_>, route: &[String]) -> bool {
-        let Some(tree) = self.file(owner).and_then(|file| self.tree(file)) else {
-            return false;
-        };
-        let mut here: &Node = &tree;
-        for key in route {
-            match step(here, key) {
-                Some((next, _)) => here = next,
-                None => return false,
-            }
-        }
-        true
+        self.library.span(&path(owner, route)).is_some()
     }
 
-    fn with(&self, owner: Owner<'_>, find: impl FnOnce(&Node) -> Span) -> Span {
-        let file = self.file(owner).unwrap_or(FileId(0));
-        self.tree(file)
-            .map_or(Span::new(file, 0, 0), |tree| find(&tree))
+    /// Whether what stands at a route, or around it, was reported while it was read; then nothing more is said.
+    pub(super) fn is_broken(&self, owner: Owner<'_>, route: &[String]) -> bool {
+        self.library.is_broken(&path(owner, route))
     }
 
-    fn tree(&self, file: FileId) -> Option<Rc<Node>> {
-        let read = || {
-            // Whatever is wrong with it has been reported when it was read the first time.
-            let mut reported = Findings::new();
-            yaml::load(self.sources, file, &mut reported).map(Rc::new)
-        };
-        self.trees
-            .borrow_mut()
-            .entry(file)
-            .or_insert_with(read)
-            .clone()
+    /// Whether something of this name stands where it could not be read, e.g. under a mistyped key.
+    pub(super) fn is_unread(&self, owner: Owner<'_>, name: &str) -> bool {
+        self.library.is_unread(&path(owner, &[]), name)
     }
 }
 
-fn step<'n>(node: &'n Node, key: &str) -> Option<(&'n Node, Option<&'n Entry>)> {
-    if let Some(entry) = node.entry(key) {
-        return Some((&entry.value, Some(entry)));
-    }
-    let item = node.items().get(key.parse::<usize>().ok()?)?;
-    Some((item, None))
+/// The place of a route, or of as much of it as there is.
+fn deepest(owner: Owner<'_>, route: &[String], find: impl Fn(&[&str]) -> Option<Span>) -> Span {
+    let path = path(owner, route);
+    let prefixes = (2..=path.len())
+        .rev()
+        .filter_map(|length| path.get(..length));
+    // A definition that was made without a file has no places; the first file is as good as any.
+    prefixes
+        .into_iter()
+        .find_map(find)
+        .unwrap_or(Span::new(FileId(0), 0, 0))
 }
 
-/// The spans of value and key where a route ends, or where the file stops to follow it.
-fn deepest(tree: &Node, route: &[String]) -> (Option<Span>, Option<Span>) {
-    let (mut here, mut value, mut key) = (tree, None, None);
-    for name in route {
-        let Some((next, entry)) = step(here, name) else {
-            // Missing here: the key of what should have it says most.
-            return (key, key);
-        };
-        (here, value) = (next, Some(next.span));
-        key = entry.map_or(value, |entry| Some(entry.key_span));
-    }
-    (value, key)
+/// The way to a place as the library knows it.
+fn path<'p>(owner: Owner<'p>, route: &'p [String]) -> Vec<&'p str> {
+    let (kind, name) = match owner {
+        Owner::Connector(connector) => ("connectors", connector.id.as_str()),
+        Owner::Integration(integration) => ("integrations", integration.id.as_str()),
+    };
+    [kind, name]
+        .into_iter()
+        .chain(route.iter().map(String::as_str))
+        .collect()
 }

@@ -21,16 +21,10 @@ use walk::{Leaf, Walk};
 
 /// Everything wrong with a library. `sources` are the texts it was read from.
 pub fn check(library: &Library, sources: &SourceSet) -> Findings {
-    let walk = Walk::of(library);
-    let files = walk.definitions().filter_map(|(owner, leaves)| {
-        let span = leaves.iter().find_map(|leaf| leaf.span)?;
-        Some((owner, span.file))
-    });
-    let locator = Locator::new(sources, files);
     let context = Context {
         library,
-        locator,
-        walk,
+        locator: Locator::new(library, sources),
+        walk: Walk::of(library),
     };
     let mut findings = Findings::new();
     for rule in rules::ALL {

@@ -1,26 +1,6 @@
-//! The name that somebody probably meant.
+//! Names for messages: the one that was probably meant, and those there are.
 
-/// The candidate nearest to a name that does not exist, if one is near enough to be a slip of the hand.
-pub(super) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
-    let wanted = plain(name);
-    // One slip in three characters: more would be another word.
-    let slips_max = (wanted.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&wanted, &plain(candidate)),
-                candidate,
-            )
-        })
-        .filter(|(slips, candidate)| *slips <= slips_max && *slips < candidate.chars().count())
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, candidate)| candidate)
-}
+pub(super) use crate::definition::words::nearest;
 
 /// At most this many names are listed in a message.
 const LISTED_MAX: usize = 12;
@@ -53,17 +33,6 @@ pub(super) fn not_one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slips_are_mended_and_other_words_are_not() {
-        let names = ["amount", "currency", "id", "charge_date"];
-        assert_eq!(nearest("amuont", names), Some("amount"));
-        assert_eq!(nearest("Currency", names), Some("currency"));
-        assert_eq!(nearest("charge-date", names), Some("charge_date"));
-        assert_eq!(nearest("di", names), Some("id"));
-        assert_eq!(nearest("payout", names), None);
-        assert_eq!(nearest("x", names), None);
-    }
 
     #[test]
     fn long_lists_are_cut_with_their_number() {

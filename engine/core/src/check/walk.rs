@@ -7,10 +7,11 @@ mod integration;
 
 use super::locate::{Owner, Route};
 use super::scope::{Entry, Scope};
-use crate::plan::{Connector, Library, Operation, Repeat, Tree};
+use crate::plan::{Connector, Library, Operation, OperationKind, Repeat, Tree};
 use crate::source::Span;
 use crate::template::{Expression, Kind, Segment, Shape, Template};
 use indexmap::IndexMap;
+use serde_json::Value as Document;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -28,6 +29,8 @@ pub(super) struct Leaf<'a> {
     pub(super) source: &'a str,
     /// Where its scalar stands.
     pub(super) span: Option<Span>,
+    /// Whether it stands for one that was reported: it may have read anything.
+    pub(super) broken: bool,
     /// What it is made of.
     pub(super) shape: Shape,
     /// What it may read.
@@ -87,6 +90,15 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Whether an operation is of the kind the place needs.
+    pub(super) fn takes(&self, kind: &OperationKind) -> bool {
+        match kind {
+            OperationKind::Read => matches!(self.wants, Wants::Read | Wants::ReadOrWrite),
+            OperationKind::Write(_) => matches!(self.wants, Wants::Write | Wants::ReadOrWrite),
+            OperationKind::Session => self.wants == Wants::Session,
+        }
+    }
+
     /// The operation, if it exists.
     pub(super) fn target(&self) -> Option<&'a Operation> {
         self.connector?
@@ -148,7 +160,7 @@ impl<'a> Walk<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> LeafId {
         let shape = match (template.span(), template.fixed()) {
-            // It stands for one that was reported.
+            // A default, or it stands for one that was reported.
             (None, _) => unknown(),
             (Some(_), Some(value)) => Shape {
                 kind: Kind::Value(value.clone()),
@@ -157,7 +169,19 @@ impl<'a> Walk<'a> {
             // It compiled, so it parses; if it did not, there would be nothing to say here.
             (Some(_), None) => Shape::of_template(template.source()).unwrap_or_else(|_| unknown()),
         };
-        self.leaf_of(owner, key, template.source(), template.span(), shape, scope)
+        {
+            let broken = template.span().is_none() && template.fixed() == Some(&Document::Null);
+            self.push(Leaf {
+                owner,
+                operation: self.operation,
+                key,
+                source: template.source(),
+                span: template.span(),
+                broken,
+                shape,
+                scope: Rc::clone(scope),
+            })
+        }
     }
 
     fn expression(
@@ -171,34 +195,20 @@ impl<'a> Walk<'a> {
             Some(_) => Shape::of_expression(expression.source()).unwrap_or_else(|_| unknown()),
             None => unknown(),
         };
-        self.leaf_of(
-            owner,
-            key,
-            expression.source(),
-            expression.span(),
-            shape,
-            scope,
-        )
-    }
-
-    fn leaf_of(
-        &mut self,
-        owner: Owner<'a>,
-        key: &'a str,
-        source: &'a str,
-        span: Option<Span>,
-        shape: Shape,
-        scope: &Rc<Scope<'a>>,
-    ) -> LeafId {
-        self.leaves.push(Leaf {
+        self.push(Leaf {
             owner,
             operation: self.operation,
             key,
-            source,
-            span,
+            source: expression.source(),
+            span: expression.span(),
+            broken: expression.span().is_none(),
             shape,
             scope: Rc::clone(scope),
-        });
+        })
+    }
+
+    fn push(&mut self, leaf: Leaf<'a>) -> LeafId {
+        self.leaves.push(leaf);
         self.leaves.len() - 1
     }
 

@@ -55,6 +55,12 @@ impl Library {
         self.located.key_span(path)
     }
 
+    /// Whether something of this name stands in a part of a definition (`["integrations", "a/b"]`) that was reported while
+    /// it was read: whoever misses it stays silent.
+    pub fn is_unread(&self, definition: &[&str], name: &str) -> bool {
+        self.located.is_unread(definition, name)
+    }
+
     /// Whether something, or what it stands in, was reported while it was read.
     pub fn is_broken(&self, path: &[&str]) -> bool {
         self.located.is_broken(path)

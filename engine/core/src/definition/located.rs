@@ -63,6 +63,21 @@ impl Located {
         broken
     }
 
+    /// Whether something of this name stands in a part of a definition that was reported, and so was not read.
+    pub fn is_unread(&self, definition: &[&str], name: &str) -> bool {
+        self.definition(definition)
+            .is_some_and(|(node, _)| self.names_unread(node, name))
+    }
+
+    fn names_unread(&self, node: &Node, name: &str) -> bool {
+        let broken = self.broken.contains(&node.id);
+        let values = node.entries().iter().map(|entry| &entry.value);
+        (broken && has_key(node, name))
+            || values
+                .chain(node.items())
+                .any(|value| self.names_unread(value, name))
+    }
+
     fn definition<'p>(&self, path: &'p [&'p str]) -> Option<(&Node, &'p [&'p str])> {
         let (kind, name) = kind_and_name(path)?;
         let node = self.definitions.get(&(kind, name.to_owned()))?;
@@ -78,6 +93,14 @@ fn kind_and_name<'p>(path: &'p [&'p str]) -> Option<(DefinitionKind, &'p str)> {
         _ => return None,
     };
     Some((kind, rest.first()?))
+}
+
+/// Whether a key of this name stands anywhere in a node.
+fn has_key(node: &Node, name: &str) -> bool {
+    node.entries()
+        .iter()
+        .any(|entry| entry.key == name || has_key(&entry.value, name))
+        || node.items().iter().any(|item| has_key(item, name))
 }
 
 fn step<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {

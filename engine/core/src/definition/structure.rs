@@ -229,6 +229,7 @@ impl Walk<'_> {
             finding = finding.help(format!("what can stand here: {}", join(&names)));
         }
         self.findings.push(finding);
+        self.broken.insert(entry.value.id);
         meant
     }
 

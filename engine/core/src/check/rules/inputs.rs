@@ -16,6 +16,9 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
         let (Some(target), Some(route)) = (call.target(), &call.input_route) else {
             continue;
         };
+        if !call.takes(&target.kind) {
+            continue;
+        }
         let mut one = One {
             context,
             call,
@@ -47,6 +50,7 @@ impl<'a> One<'_, 'a> {
         inside: &[&str],
     ) {
         self.missing(given, schema, at, inside);
+        let meant = renamed(given, schema, &self.not_given(given, schema, at));
         for (name, value) in given {
             let mut at = at.clone();
             at.push((*name).to_owned());
@@ -54,7 +58,7 @@ impl<'a> One<'_, 'a> {
             inside.push(name);
             match schema.find(&[name]) {
                 Ok(member) => self.value(value, &member, &at, &inside),
-                Err(_) => self.unknown(name, schema, &at, &inside),
+                Err(_) => self.unknown(name, meant, schema, &at, &inside),
             }
         }
     }
@@ -66,15 +70,8 @@ impl<'a> One<'_, 'a> {
         at: &Route,
         inside: &[&str],
     ) {
-        let members = schema.members();
-        let missing: Vec<&str> = members
-            .iter()
-            .filter(|(name, required)| *required && !given.iter().any(|(one, _)| one == name))
-            .map(|(name, _)| *name)
-            // Given, but broken: that was reported.
-            .filter(|name| !self.stands(at, name))
-            .collect();
-        if missing.is_empty() {
+        let missing = self.not_given(given, schema, at);
+        if missing.is_empty() || renamed(given, schema, &missing).is_some() {
             return;
         }
         let names = missing
@@ -99,7 +96,37 @@ impl<'a> One<'_, 'a> {
         )));
     }
 
-    fn unknown(&mut self, name: &str, schema: &Schema<'a>, at: &Route, inside: &[&str]) {
+    /// Inputs that are needed and do not stand here, not even under a name with a slip.
+    fn not_given(
+        &self,
+        given: &[(&'a str, &Given<'a>)],
+        schema: &Schema<'a>,
+        at: &Route,
+    ) -> Vec<&'a str> {
+        let needed = schema
+            .members()
+            .into_iter()
+            .filter(|(_, required)| *required);
+        needed
+            .map(|(name, _)| name)
+            .filter(|name| !given.iter().any(|(one, _)| one == name))
+            // Given, but broken: that was reported.
+            .filter(|name| !self.stands(at, name))
+            .filter(|name| {
+                let mut unknown = unknown_names(given, schema);
+                !unknown.any(|one| nearest(one, [*name]).is_some())
+            })
+            .collect()
+    }
+
+    fn unknown(
+        &mut self,
+        name: &str,
+        meant: Option<&str>,
+        schema: &Schema<'a>,
+        at: &Route,
+        inside: &[&str],
+    ) {
         if inside.len() == 1 && self.declared_exists(name) {
             return;
         }
@@ -113,9 +140,12 @@ impl<'a> One<'_, 'a> {
             format!("{whom} takes no `{name}`"),
         )
         .label(not_one_of(names()));
-        self.findings.push(match nearest(name, names()) {
-            Some(near) => finding.help(format!("did you mean `{near}`?")),
-            None => finding,
+        self.findings.push(match (nearest(name, names()), meant) {
+            (Some(near), _) => finding.help(format!("did you mean `{near}`?")),
+            (None, Some(meant)) => {
+                finding.help(format!("`{meant}` is needed and not given: is it that?"))
+            }
+            (None, None) => finding,
         });
     }
 
@@ -190,13 +220,16 @@ impl<'a> One<'_, 'a> {
     }
 
     fn types(&mut self, leaf: &Leaf<'a>, facts: &Facts, schema: &Schema<'a>, name: &str) {
-        let mut takes = schema.types();
-        if schema.optional() {
-            takes = takes.or(Types::only(Type::Null));
-        }
-        if !facts.types.and(takes).is_none() || takes.is_none() {
+        let takes = schema.types();
+        let null = if schema.optional() {
+            Types::only(Type::Null)
+        } else {
+            Types::NONE
+        };
+        if !facts.types.and(takes.or(null)).is_none() || takes.is_none() {
             return;
         }
+        let takes = takes.without(Type::Null);
         let span = self.context.place(leaf, &leaf.shape.at);
         let message = format!("`{name}` takes {takes}, and this is {}", facts.types);
         let finding = Diagnostic::error(codes::INPUT_TYPE, span, message);
@@ -298,6 +331,27 @@ impl<'a> One<'_, 'a> {
 
     fn stands_at(&self, at: &Route) -> bool {
         self.context.locator.exists(self.call.owner, at)
+    }
+}
+
+/// The names given that the schema does not have.
+fn unknown_names<'g>(
+    given: &'g [(&'g str, &Given<'_>)],
+    schema: &Schema<'_>,
+) -> impl Iterator<Item = &'g str> {
+    let names = given.iter().map(|(name, _)| *name);
+    names.filter(|name| schema.find(&[*name]).is_err())
+}
+
+/// Where one is missing and one is not known, the one was probably meant by the other: what is missing, by its unknown name.
+fn renamed<'a>(
+    given: &[(&str, &Given<'_>)],
+    schema: &Schema<'_>,
+    missing: &[&'a str],
+) -> Option<&'a str> {
+    match (missing, unknown_names(given, schema).count()) {
+        ([name], 1) => Some(name),
+        _ => None,
     }
 }
 

@@ -76,6 +76,7 @@ fn name(
     let Some(root) = path.first() else { return };
     let finding = match leaf.scope.find(path) {
         Ok(_) => return header(context, leaf, path, findings),
+        Err(Lost::Unknown) if context.locator.is_unread(leaf.owner, &root.name) => return,
         Err(Lost::Unknown) => unknown_name(context, leaf, root),
         Err(Lost::NotHere(why)) if root.name == "secrets" => {
             let span = context.place(leaf, &root.at);
@@ -92,6 +93,12 @@ fn name(
         }
         Err(Lost::Member(miss)) => {
             if guarded && matches!(leaf.scope.entry(&root.name), Some(Entry::Columns(_))) {
+                return;
+            }
+            if let (Miss::Unknown { at, .. }, false) = (&miss, guarded)
+                && let Some(segment) = path.get(*at)
+                && context.locator.is_unread(leaf.owner, &segment.name)
+            {
                 return;
             }
             match lost_member(context, leaf, path, &miss) {

@@ -6,7 +6,7 @@ use super::super::nearest::{nearest, not_one_of};
 use super::super::walk::{Call, Wants};
 use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
-use crate::plan::{Auth, Connector, Integration, OperationKind, TriggerKind, Verify};
+use crate::plan::{Auth, Connector, FetchFrom, Integration, OperationKind, TriggerKind, Verify};
 use crate::source::Span;
 
 pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
@@ -18,6 +18,7 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
         secrets(context, connector, findings);
     }
     for integration in context.library.integrations.values() {
+        connections(context, integration, findings);
         trigger(context, integration, findings);
         requires(context, integration, findings);
     }
@@ -27,6 +28,9 @@ fn operation(context: &Context<'_>, call: &Call<'_>, findings: &mut Findings) {
     let Some(connector) = call.connector else {
         return;
     };
+    if context.locator.is_broken(call.owner, &call.route) {
+        return;
+    }
     let span = || {
         context
             .locator
@@ -34,16 +38,16 @@ fn operation(context: &Context<'_>, call: &Call<'_>, findings: &mut Findings) {
     };
     let declared = Owner::Connector(connector);
     let Some(target) = call.target() else {
-        if context
-            .locator
-            .exists(declared, &route(["operations", call.operation]))
+        let stands = route(["operations", call.operation]);
+        if context.locator.exists(declared, &stands)
+            || context.locator.is_unread(declared, call.operation)
         {
             return;
         }
         let fit = connector
             .operations
             .values()
-            .filter(|one| fits(&one.kind, call.wants));
+            .filter(|one| call.takes(&one.kind));
         let names: Vec<&str> = fit.map(|one| one.name.as_str()).collect();
         let message = format!(
             "connector `{}` has no operation `{}`",
@@ -61,7 +65,7 @@ fn operation(context: &Context<'_>, call: &Call<'_>, findings: &mut Findings) {
         findings.push(finding);
         return;
     };
-    if fits(&target.kind, call.wants) {
+    if call.takes(&target.kind) {
         return;
     }
     let message = format!(
@@ -87,14 +91,6 @@ fn operation(context: &Context<'_>, call: &Call<'_>, findings: &mut Findings) {
     });
 }
 
-fn fits(kind: &OperationKind, wants: Wants) -> bool {
-    match kind {
-        OperationKind::Read => matches!(wants, Wants::Read | Wants::ReadOrWrite),
-        OperationKind::Write(_) => matches!(wants, Wants::Write | Wants::ReadOrWrite),
-        OperationKind::Session => wants == Wants::Session,
-    }
-}
-
 fn kind(kind: &OperationKind) -> &'static str {
     match kind {
         OperationKind::Read => "a read",
@@ -112,6 +108,41 @@ fn wanted(wants: Wants) -> &'static str {
     }
 }
 
+/// Every connection that is named is declared.
+fn connections(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
+    let owner = Owner::Integration(integration);
+    let mut named = vec![(
+        &integration.source.connection,
+        route(["source", "connection"]),
+    )];
+    for fetch in &integration.fetch {
+        if let FetchFrom::Operation { connection, .. } = &fetch.from {
+            named.push((connection, route(["fetch", &fetch.name, "operation"])));
+        }
+    }
+    named.push((&integration.sink.connection, route(["sink", "operation"])));
+    for (name, at) in named {
+        let known = integration.connections.contains_key(name)
+            || context.locator.exists(owner, &route(["connections", name]))
+            || context.locator.is_unread(owner, name);
+        if known || context.locator.is_broken(owner, &at) {
+            continue;
+        }
+        let names: Vec<&str> = integration.connections.keys().map(String::as_str).collect();
+        let message = format!("there is no connection `{name}` in this file");
+        let span = context.locator.head(owner, &at, name);
+        findings.push(unknown(
+            context,
+            codes::UNKNOWN_CONNECTION,
+            span,
+            message,
+            name,
+            &names,
+            |name| Some((owner, route(["connections", name]))),
+        ));
+    }
+}
+
 fn trigger(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
     let source = &integration.source;
     let Some(connector) = integration.connections.get(&source.connection) else {
@@ -119,11 +150,17 @@ fn trigger(context: &Context<'_>, integration: &Integration, findings: &mut Find
     };
     let owner = Owner::Integration(integration);
     let declared = Owner::Connector(connector);
+    if context
+        .locator
+        .is_broken(owner, &route(["source", "trigger"]))
+    {
+        return;
+    }
     let span = || context.locator.value(owner, &route(["source", "trigger"]));
     let Some(trigger) = connector.triggers.get(&source.trigger) else {
-        if context
-            .locator
-            .exists(declared, &route(["triggers", &source.trigger]))
+        let stands = route(["triggers", &source.trigger]);
+        if context.locator.exists(declared, &stands)
+            || context.locator.is_unread(declared, &source.trigger)
         {
             return;
         }
@@ -224,7 +261,9 @@ fn requires(context: &Context<'_>, integration: &Integration, findings: &mut Fin
                     .help("name the integration whose delivery comes first; `order_key` keeps its own deliveries in order"),
             );
         } else if !known.contains_key(&require.integration)
-            && !stands_somewhere(context, require.integration.as_str())
+            && !context
+                .library
+                .is_broken(&["integrations", require.integration.as_str()])
         {
             let names: Vec<&str> = known
                 .keys()
@@ -245,18 +284,6 @@ fn requires(context: &Context<'_>, integration: &Integration, findings: &mut Fin
             ));
         }
     }
-}
-
-/// Whether a file says that it defines an integration that could not be read.
-fn stands_somewhere(context: &Context<'_>, name: &str) -> bool {
-    context.locator.sources().files().iter().any(|(_, file)| {
-        file.text().lines().any(|line| {
-            line.strip_prefix("integration:").is_some_and(|rest| {
-                let rest = rest.split(" #").next().unwrap_or_default();
-                rest.trim().trim_matches(['"', '\'']) == name
-            })
-        })
-    })
 }
 
 fn secrets(context: &Context<'_>, connector: &Connector, findings: &mut Findings) {

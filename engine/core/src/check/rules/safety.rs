@@ -38,6 +38,9 @@ fn repeat(
 ) {
     let owner = Owner::Connector(connector);
     let at = route(["operations", &operation.name, "repeat"]);
+    if !context.locator.exists(owner, &at) || context.locator.is_broken(owner, &at) {
+        return;
+    }
     match &write.repeat {
         Repeat::None => findings.push(
             Diagnostic::warning(
@@ -63,12 +66,7 @@ fn looks_for_reference(
 ) {
     let owner = Owner::Connector(connector);
     let at = route(["operations", &operation.name, "repeat", "look_up"]);
-    let carrying: Vec<&str> = spec
-        .with
-        .iter()
-        .filter(|(_, value)| reads(value.reads(), "reference"))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let carrying = carrying(spec);
     if carrying.is_empty() && !reads(spec.found.reads(), "reference") && is_whole(spec) {
         findings.push(
             Diagnostic::error(
@@ -100,6 +98,14 @@ fn looks_for_reference(
             .note("what it finds may be another record; then this one would count as done and never be posted"),
         );
     }
+}
+
+/// The inputs by which a look-up hands our reference to its read.
+pub(super) fn carrying(spec: &LookUpSpec) -> Vec<&str> {
+    let with = spec.with.iter();
+    with.filter(|(_, value)| reads(value.reads(), "reference"))
+        .map(|(name, _)| name.as_str())
+        .collect()
 }
 
 /// Whether nothing of a look-up was reported before.
@@ -183,8 +189,12 @@ fn sends_key(
 
 fn dedup(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
     let key = &integration.dedup_key;
-    // Without a place it stands for one that was reported.
-    if reads(key.reads(), "event") || key.span().is_none() {
+    // What else it reads is not there, which is reported; without a place it stands for one that was.
+    let more_than_params = key
+        .reads()
+        .iter()
+        .any(|read| read.path.first().is_some_and(|name| name != "params"));
+    if more_than_params || key.span().is_none() {
         return;
     }
     let owner = Owner::Integration(integration);
