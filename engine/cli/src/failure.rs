@@ -46,6 +46,16 @@ pub(crate) struct Advice {
     help: String,
 }
 
+impl Advice {
+    /// What was being done, and what to do about its failure.
+    pub(crate) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            help: help.into(),
+        }
+    }
+}
+
 /// An error with the next step, as a [`Usage`] would be: nothing below it.
 pub(crate) fn advise(what: impl Into<String>, help: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(Advice {
@@ -89,7 +99,9 @@ where
 
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.downcast_ref::<Usage>().is_some() {
+    if error.is::<Told>() {
+        Exit::Findings.into()
+    } else if error.is::<Usage>() {
         ExitCode::from(2)
     } else {
         ExitCode::from(3)

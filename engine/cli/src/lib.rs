@@ -12,6 +12,7 @@ mod expected;
 mod failure;
 mod files;
 mod findings;
+mod history;
 mod moments;
 mod operator;
 mod outputs;

@@ -1,6 +1,6 @@
 //! Opening the store, with progress where it takes longer than a blink.
 
-use crate::failure::Advised as _;
+use crate::failure::Advice;
 use crate::terminal::{BLINK, Terminal};
 use indicatif::ProgressBar;
 use ml_connector_runtime::{Clock as _, SystemClock};
@@ -13,10 +13,13 @@ pub(crate) fn open(folder: &Path, terminal: &mut Terminal) -> anyhow::Result<Sto
     let mut progress = Progress::new(terminal);
     let opened = block_in_place(|| Store::open(&Options::new(folder), &mut |at| progress.at(at)));
     progress.end();
-    let store = opened.advise(
-        || format!("cannot open the store in `{}`", folder.display()),
-        || "`ml-connector store verify` says how its journal stands".to_owned(),
-    )?;
+    let store = opened.map_err(|error| {
+        let help = open_help(&error);
+        anyhow::Error::new(error).context(Advice::new(
+            format!("cannot open the store in `{}`", folder.display()),
+            help,
+        ))
+    })?;
     report(&store, terminal);
     Ok(store)
 }
@@ -24,12 +27,33 @@ pub(crate) fn open(folder: &Path, terminal: &mut Terminal) -> anyhow::Result<Sto
 /// Opens a store that must be there already.
 pub(crate) fn open_existing(folder: &Path, terminal: &mut Terminal) -> anyhow::Result<Store> {
     if !folder.join("journal").is_dir() {
-        return Err(OpenError::NoStore(folder.to_owned())).advise(
-            || "nothing has been stored yet".to_owned(),
-            || "the engine makes its store when it starts: `ml-connector run`".to_owned(),
+        let error = OpenError::NoStore(folder.to_owned());
+        let help = open_help(&error);
+        return Err(
+            anyhow::Error::new(error).context(Advice::new("nothing has been stored yet", help))
         );
     }
     open(folder, terminal)
+}
+
+/// What to do about a store that does not open.
+pub(crate) fn open_help(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Locked { .. } => {
+            "an engine or another command has it; `ml-connector status` asks a running engine"
+        }
+        OpenError::Damaged(_) => {
+            "restore the file from a copy; `ml-connector store verify` says how far the journal is sound"
+        }
+        OpenError::Directory { .. } | OpenError::Journal(_) => {
+            "check that the folder may be written and the disk is not full"
+        }
+        OpenError::Index(_) => {
+            "the index can be thrown away: `ml-connector store rebuild-index` builds it from the journal"
+        }
+        OpenError::NoStore(_) => "the engine makes its store when it starts: `ml-connector run`",
+        OpenError::Newer { .. } | OpenError::Thread(_) => "nothing was changed",
+    }
 }
 
 /// Says what opening had to mend.

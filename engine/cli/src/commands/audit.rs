@@ -1,8 +1,9 @@
 //! `audit`: prove what happened. Reads the journal itself, whether or not an engine runs.
 
 use super::Format;
-use super::deliveries::{RecordView, delivery_id, print_history};
+use super::deliveries::{RecordView, delivery_id};
 use crate::failure::{Exit, usage};
+use crate::history;
 use crate::moments::moment_argument;
 use crate::operator::{Operator, block_on, unexpected};
 use crate::site::SiteArgs;
@@ -169,11 +170,11 @@ fn show(
         }
     })?;
     match format {
-        Format::Text => print_history(&history, terminal)?,
+        Format::Text => history::print(&history, terminal)?,
         Format::Json => terminal.json(&HistoryOutput {
             version: 1,
             delivery: id.to_string(),
-            history: history.iter().map(RecordView::of).collect(),
+            history: history.iter().map(RecordView::discreet).collect(),
         })?,
     }
     Ok(Exit::Fine)

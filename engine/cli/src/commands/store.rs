@@ -1,9 +1,9 @@
 //! `store`: care for the store's files.
 
 use super::{Format, audit};
-use crate::failure::{Advised as _, Exit};
+use crate::failure::{Advice, Exit};
 use crate::site::SiteArgs;
-use crate::store::Progress;
+use crate::store::{Progress, open_help};
 use crate::table::count;
 use crate::terminal::Terminal;
 use clap::Subcommand;
@@ -42,13 +42,11 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
             let mut progress = Progress::new(terminal);
             let rebuilt = rebuild_index(&Options::new(&folder), &mut |at| progress.at(at));
             progress.end();
-            let records = rebuilt.advise(
-                || format!("cannot rebuild the index in `{}`", folder.display()),
-                || {
-                    "stop the engine first; `ml-connector store verify` checks the journal"
-                        .to_owned()
-                },
-            )?;
+            let records = rebuilt.map_err(|error| {
+                let help = open_help(&error);
+                let what = format!("cannot rebuild the index in `{}`", folder.display());
+                anyhow::Error::new(error).context(Advice::new(what, help))
+            })?;
             terminal.tell(format!(
                 "the index is built from {}",
                 count(records, "record", "records")

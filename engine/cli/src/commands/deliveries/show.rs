@@ -2,6 +2,7 @@
 
 use super::Format;
 use crate::failure::Exit;
+use crate::history;
 use crate::operator::{Operator, unexpected};
 use crate::terminal::{Terminal, Tone};
 use crate::views::{DeliveryView, moment, plain};
@@ -60,7 +61,15 @@ pub(crate) struct RecordView {
 }
 
 impl RecordView {
-    /// Makes a view of a record.
+    /// Makes a view of a record, without the event as it was received, which may hold personal data.
+    pub(crate) fn discreet(record: &AuditRecord) -> Self {
+        Self {
+            content: history::without_raw(&record.content),
+            ..Self::of(record)
+        }
+    }
+
+    /// Makes a view of a whole record.
     pub(crate) fn of(record: &AuditRecord) -> Self {
         Self {
             sequence: record.sequence,
@@ -92,7 +101,7 @@ pub(super) async fn perform(
     };
     let view = DeliveryView::of(&delivery);
     if args.format == Format::Json {
-        let history = history.iter().map(RecordView::of).collect();
+        let history = history.iter().map(RecordView::discreet).collect();
         terminal.json(&DeliveryOutput {
             version: 1,
             delivery: view,
@@ -104,7 +113,7 @@ pub(super) async fn perform(
     print_delivery(&view, terminal)?;
     terminal.line("")?;
     terminal.line(terminal.tone(Tone::Strong, "History"))?;
-    print_history(&history, terminal)?;
+    history::print(&history, terminal)?;
     if let Some(event) = event {
         terminal.line("")?;
         terminal.line(terminal.tone(Tone::Strong, "Event"))?;
@@ -161,53 +170,4 @@ fn print_delivery(view: &DeliveryView, terminal: &mut Terminal) -> io::Result<()
         }
     }
     Ok(())
-}
-
-/// Prints journal records, one head line each and their content below.
-pub(crate) fn print_history(history: &[AuditRecord], terminal: &mut Terminal) -> io::Result<()> {
-    for record in history {
-        let head = format!(
-            "  {}  #{}  {}",
-            moment(record.at),
-            record.sequence,
-            record.kind
-        );
-        terminal.line(terminal.tone(Tone::Strong, &head))?;
-        if let Document::Object(members) = &record.content {
-            for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-                print_member(name, value, 6, terminal)?;
-            }
-        } else if !record.content.is_null() {
-            terminal.line(format!("      {}", plain(&record.content)))?;
-        }
-    }
-    Ok(())
-}
-
-fn print_member(
-    name: &str,
-    value: &Document,
-    indent: usize,
-    terminal: &mut Terminal,
-) -> io::Result<()> {
-    let margin = " ".repeat(indent);
-    match value {
-        Document::Object(members) if !members.is_empty() => {
-            terminal.line(format!("{margin}{name}:"))?;
-            members
-                .iter()
-                .try_for_each(|(name, value)| print_member(name, value, indent + 2, terminal))
-        }
-        Document::String(text) if text.contains('\n') => {
-            terminal.line(format!("{margin}{name}:"))?;
-            text.lines()
-                .try_for_each(|line| terminal.line(format!("{margin}  {line}")))
-        }
-        Document::Null
-        | Document::Bool(_)
-        | Document::Number(_)
-        | Document::String(_)
-        | Document::Array(_)
-        | Document::Object(_) => terminal.line(format!("{margin}{name}: {}", plain(value))),
-    }
 }
