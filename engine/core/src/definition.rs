@@ -25,6 +25,7 @@ mod reader;
 mod schemas;
 mod structure;
 
+pub(crate) use bind::with_defaults;
 pub use library::{VERSION, kind_of};
 pub use located::Located;
 

@@ -11,6 +11,7 @@ mod request;
 pub use difference::{Difference, differences};
 pub use request::request_document;
 
+use crate::definition::with_defaults;
 use crate::http::HttpResponse;
 use crate::identity::{ConnectionId, CrosswalkId, InstanceId, IntegrationId};
 use crate::plan::{Connection, Connector, FetchFrom, Instance, Integration, Library};
@@ -18,7 +19,7 @@ use crate::rehearsal::{Asked, End, Given, Need, Rehearsal, Rehearsed};
 use crate::source::Span;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use serde_json::{Map, Value as Document};
+use serde_json::Value as Document;
 use std::sync::Arc;
 
 /// A case, lowered from its file.
@@ -155,22 +156,6 @@ pub fn stage(
         instance,
         integration.connections.iter().map(connection).collect(),
     )
-}
-
-/// An object with the defaults its schema declares.
-fn with_defaults(schema: &Document, given: &Document) -> Document {
-    let mut filled = given.as_object().cloned().unwrap_or_default();
-    let none = Map::new();
-    let properties = schema
-        .get("properties")
-        .and_then(Document::as_object)
-        .unwrap_or(&none);
-    for (name, property) in properties {
-        if let (false, Some(default)) = (filled.contains_key(name), property.get("default")) {
-            filled.insert(name.clone(), default.clone());
-        }
-    }
-    Document::Object(filled)
 }
 
 /// What a case gives for a need; nothing if it does not say.

@@ -571,13 +571,18 @@ fn pointer(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// An object with the defaults its schema declares.
+/// An object with the defaults its schema declares, and null for what is optional and not given.
 pub(crate) fn with_defaults(schema: &Document, given: &Document) -> Document {
     let mut filled = given.as_object().cloned().unwrap_or_default();
     let properties = schema.get("properties").and_then(Document::as_object);
     for (name, property) in properties.into_iter().flatten() {
-        if let (false, Some(default)) = (filled.contains_key(name), property.get("default")) {
+        if filled.contains_key(name) {
+            continue;
+        }
+        if let Some(default) = property.get("default") {
             filled.insert(name.clone(), default.clone());
+        } else if property.get("optional") == Some(&Document::Bool(true)) {
+            filled.insert(name.clone(), Document::Null);
         }
     }
     Document::Object(filled)
