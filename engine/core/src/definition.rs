@@ -24,10 +24,11 @@ mod lower;
 mod reader;
 mod schemas;
 mod structure;
+mod values;
 
-pub(crate) use bind::with_defaults;
 pub use library::{VERSION, kind_of};
 pub use located::Located;
+pub(crate) use values::with_defaults;
 
 #[cfg(test)]
 mod generated_tests;

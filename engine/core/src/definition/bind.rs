@@ -1,7 +1,7 @@
 //! Puts a library and a site together: only what comes out of here can run.
 
 use super::site::{Site, SiteConnection, SiteIntegration};
-use super::structure;
+use super::values::{misfits, nearest_span, with_defaults};
 use super::words;
 use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
@@ -12,7 +12,6 @@ use crate::plan::{
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 use indexmap::IndexMap;
-use jsonschema::error::ValidationErrorKind;
 use serde_json::Value as Document;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -100,7 +99,7 @@ impl Binder<'_> {
         let known = self.library.connectors.get(name).map(Arc::clone);
         if known.is_none() && !name.is_empty() && !self.library.is_broken(&["connectors", name]) {
             let names = self.library.connectors.keys().map(ConnectorId::as_str);
-            let help = did_you_mean(name, names, "there is");
+            let help = words::did_you_mean(name, names, "there is");
             let what = format!("there is no connector `{name}`");
             self.report(
                 codes::SITE_CONNECTOR,
@@ -131,8 +130,11 @@ impl Binder<'_> {
             match connector.secrets.get(name) {
                 None => {
                     let what = format!("connector `{}` has no secret `{name}`", connector.id);
-                    let help =
-                        did_you_mean(name, connector.secrets.keys().map(String::as_str), "it has");
+                    let help = words::did_you_mean(
+                        name,
+                        connector.secrets.keys().map(String::as_str),
+                        "it has",
+                    );
                     let span = self.key_span(&path);
                     let mut finding = Diagnostic::error(codes::SITE_SECRET, span, what);
                     finding.help = help;
@@ -184,7 +186,7 @@ impl Binder<'_> {
                 .values()
                 .filter(|one| matches!(one.kind, TriggerKind::Poll(_)));
             let what = format!("connector `{}` has no poll `{trigger}`", connector.id);
-            let help = did_you_mean(trigger, polls.map(|one| one.name.as_str()), "it has");
+            let help = words::did_you_mean(trigger, polls.map(|one| one.name.as_str()), "it has");
             let span = self.key_span(&["connections", id.as_str(), "poll", trigger]);
             let mut finding = Diagnostic::error(codes::SITE_POLL, span, what);
             finding.help = help;
@@ -286,7 +288,7 @@ impl Binder<'_> {
         let known = self.library.integrations.get(name).map(Arc::clone);
         if known.is_none() && !self.library.is_broken(&["integrations", name]) {
             let names = self.library.integrations.keys().map(IntegrationId::as_str);
-            let help = did_you_mean(name, names, "there is");
+            let help = words::did_you_mean(name, names, "there is");
             let what = format!("there is no integration `{name}`");
             self.report(
                 codes::SITE_INTEGRATION,
@@ -358,8 +360,7 @@ impl Binder<'_> {
                     let names: Vec<_> = fitting.map(|one| one.id.as_str()).collect();
                     let mut finding = Diagnostic::error(codes::SITE_CONNECTION, span, what);
                     if !names.is_empty() {
-                        finding =
-                            finding.help(format!("fitting here: {}", structure::join(&names)));
+                        finding = finding.help(format!("fitting here: {}", words::join(&names)));
                     }
                     self.findings.push(finding);
                 }
@@ -424,7 +425,7 @@ impl Binder<'_> {
             let what = format!("`{}` has no `{name}` among its {key}", integration.id);
             let span = self.key_span(&["integrations", at, key, name]);
             let mut finding = Diagnostic::error(codes::SITE_CONNECTION, span, what);
-            finding.help = did_you_mean(name, known.iter().copied(), "it has");
+            finding.help = words::did_you_mean(name, known.iter().copied(), "it has");
             self.findings.push(finding);
         }
     }
@@ -452,159 +453,4 @@ fn tables(integration: &Integration) -> Vec<&str> {
         }
     }
     tables
-}
-
-fn did_you_mean<'a>(
-    name: &str,
-    known: impl Iterator<Item = &'a str>,
-    otherwise: &str,
-) -> Option<String> {
-    let known: Vec<_> = known.collect();
-    match words::nearest(name, known.iter().copied()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None if known.is_empty() => None,
-        None => Some(format!("{otherwise} {}", structure::join(&known))),
-    }
-}
-
-// -- values and their schemas -----------------------------------------------------------------------------------------
-
-/// A value that does not fit its schema.
-pub(super) struct Wrong {
-    /// Where, from the object that was checked.
-    pub(super) path: Vec<String>,
-    /// Whether it is the key there that is wrong, not its value.
-    pub(super) is_key: bool,
-    /// What is wrong with it.
-    pub(super) why: String,
-    /// How to mend it.
-    pub(super) help: Option<String>,
-}
-
-/// What does not fit in an object of settings or parameters. Defaults count as given.
-pub(super) fn misfits(schema: &Document, given: &Document) -> Vec<Wrong> {
-    let mut wrong = Vec::new();
-    let Ok(validator) = jsonschema::validator_for(schema) else {
-        return wrong;
-    };
-    for error in validator.iter_errors(given) {
-        let path: Vec<String> = pointer(error.instance_path().as_str());
-        match error.kind() {
-            ValidationErrorKind::Required { property } => {
-                let name = property.as_str().unwrap_or_default();
-                let description = schema.pointer(&format!("/properties/{name}/description"));
-                let help = description
-                    .and_then(Document::as_str)
-                    .map(|text| format!("`{name}`: {text}"));
-                wrong.push(Wrong {
-                    path,
-                    is_key: false,
-                    why: format!("`{name}` is missing"),
-                    help,
-                });
-            }
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let known = schema.get("properties").and_then(Document::as_object);
-                for name in unexpected {
-                    let names = known
-                        .into_iter()
-                        .flat_map(|known| known.keys().map(String::as_str));
-                    let help = if path.is_empty() {
-                        did_you_mean(name, names, "there is")
-                    } else {
-                        None
-                    };
-                    let mut path = path.clone();
-                    path.push(name.clone());
-                    wrong.push(Wrong {
-                        path,
-                        is_key: true,
-                        why: format!("there is no `{name}`"),
-                        help,
-                    });
-                }
-            }
-            _ => {
-                let name = path.join(".");
-                let why = if name.is_empty() {
-                    error.to_string()
-                } else {
-                    format!("`{name}`: {error}")
-                };
-                wrong.push(Wrong {
-                    path,
-                    is_key: false,
-                    why,
-                    help: None,
-                });
-            }
-        }
-    }
-    wrong.extend(bad_durations(schema, given));
-    wrong
-}
-
-/// JSON Schema knows no length of time; `x-format: duration` is ours.
-fn bad_durations(schema: &Document, given: &Document) -> Vec<Wrong> {
-    let properties = schema.get("properties").and_then(Document::as_object);
-    let bad = |(name, property): (&String, &Document)| {
-        let is_duration = property.get("x-format").and_then(Document::as_str) == Some("duration");
-        let value = given
-            .get(name)
-            .and_then(Document::as_str)
-            .filter(|_| is_duration)?;
-        let why = words::duration(value).err()?;
-        Some(Wrong {
-            path: vec![name.clone()],
-            is_key: false,
-            why: format!("`{name}` must be a length of time: {why}"),
-            help: Some(words::DURATION_HELP.to_owned()),
-        })
-    };
-    properties.into_iter().flatten().filter_map(bad).collect()
-}
-
-fn pointer(text: &str) -> Vec<String> {
-    text.split('/')
-        .skip(1)
-        .map(|key| key.replace("~1", "/").replace("~0", "~"))
-        .collect()
-}
-
-/// An object with the defaults its schema declares, and null for what is optional and not given.
-pub(crate) fn with_defaults(schema: &Document, given: &Document) -> Document {
-    let mut filled = given.as_object().cloned().unwrap_or_default();
-    let properties = schema.get("properties").and_then(Document::as_object);
-    for (name, property) in properties.into_iter().flatten() {
-        if filled.contains_key(name) {
-            continue;
-        }
-        if let Some(default) = property.get("default") {
-            filled.insert(name.clone(), default.clone());
-        } else if property.get("optional") == Some(&Document::Bool(true)) {
-            filled.insert(name.clone(), Document::Null);
-        }
-    }
-    Document::Object(filled)
-}
-
-/// The place of what is wrong below a node, or of what is nearest above it.
-pub(super) fn place(node: &Node, wrong: &Wrong) -> Span {
-    let path: Vec<_> = wrong.path.iter().map(String::as_str).collect();
-    let key = path
-        .split_last()
-        .filter(|_| wrong.is_key)
-        .and_then(|(last, above)| {
-            let above = above.iter().try_fold(node, |here, name| here.get(name))?;
-            Some(above.entry(last)?.key_span)
-        });
-    key.unwrap_or_else(|| nearest_span(node, &path))
-}
-
-fn nearest_span(node: &Node, path: &[&str]) -> Span {
-    let lengths = (0..=path.len()).rev();
-    let found = lengths
-        .filter_map(|length| super::site::span(node, path.get(..length)?))
-        .next();
-    found.unwrap_or(node.span)
 }

@@ -6,7 +6,7 @@ use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::source::SourceSet;
 use crate::template::{CompileError, Expression, Path, Template};
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Kind, Node};
 use serde_json::Value as Document;
 use std::cell::RefCell;
 
@@ -45,15 +45,15 @@ impl<'a> Context<'a> {
         let Some(scalar) = node.scalar() else {
             return no_template();
         };
-        match scalar.to_document() {
-            Document::String(text) => match Template::compile(&text) {
-                Ok(template) => template.at(node.span),
-                Err(error) => {
-                    self.compile_error(codes::EXPRESSION, node, &text, &error, 0);
-                    no_template()
-                }
-            },
-            value => Template::literal(value).at(node.span),
+        if scalar.kind != Kind::Text {
+            return Template::literal(scalar.to_document()).at(node.span);
+        }
+        match Template::compile(&scalar.text) {
+            Ok(template) => template.at(node.span),
+            Err(error) => {
+                self.compile_error(codes::EXPRESSION, node, &scalar.text, &error, 0);
+                no_template()
+            }
         }
     }
 

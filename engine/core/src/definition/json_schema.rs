@@ -77,10 +77,12 @@ fn property(table: &Table, field: &Field) -> Document {
     let mut schema = shape(&field.shape);
     let mut description = field.doc.to_owned();
     if let Some(names) = sees(&field.shape) {
-        description.push_str(&format!("\n\nReads {}.", names.join(", ")));
+        description += "\n\nReads ";
+        description += &names.join(", ");
+        description.push('.');
     }
     if let Need::Default(text) = field.need {
-        description.push_str(&format!("\n\nDefault: `{text}`."));
+        description += &["\n\nDefault: `", text, "`."].concat();
     }
     if unsupported::key(UNSUPPORTED, table, field.name).is_some() {
         description.push_str("\n\nNot supported in this version.");

@@ -18,8 +18,8 @@ use crate::plan::Library;
 use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::{self, Kind, Node, Value};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The version of the language that this engine reads.
@@ -98,7 +98,7 @@ pub(super) fn load(
             .documents()
             .map(|(name, document)| (name.to_owned(), document.clone()))
             .collect(),
-        hash: hash(sources),
+        hash: hash(sources, &definitions),
         located: Located::default(),
     };
     let of_kind = |kind| {
@@ -382,7 +382,7 @@ fn identify(node: &Node, findings: &mut Findings) -> Option<(DefinitionKind, Spa
     };
     findings.push(finding.help(format!(
         "a definition has one of the keys {}",
-        structure::join(&kinds)
+        words::join(&kinds)
     )));
     None
 }
@@ -438,20 +438,16 @@ fn version(node: &Node, findings: &mut Findings) -> Option<()> {
 }
 
 /// SHA-256 over names and texts of what decides what is run, in name order.
-fn hash(sources: &SourceSet) -> [u8; 32] {
+fn hash(sources: &SourceSet, definitions: &[Definition]) -> [u8; 32] {
+    let runs = |one: &&Definition| one.kind != DefinitionKind::Case;
+    let files: HashSet<FileId> = definitions
+        .iter()
+        .filter(runs)
+        .map(|one| one.node.span.file)
+        .collect();
     let mut hash = Sha256::new();
     for (id, file) in sources.files() {
-        let counts = match schemas::name_of(file.name()) {
-            Some(_) => true,
-            None => {
-                is_yaml(file.name())
-                    && matches!(
-                        kind_of(sources, id),
-                        Some(DefinitionKind::Connector | DefinitionKind::Integration)
-                    )
-            }
-        };
-        if counts {
+        if files.contains(&id) || schemas::name_of(file.name()).is_some() {
             for part in [below_root(file.name()), file.text()] {
                 hash.update((part.len() as u64).to_be_bytes());
                 hash.update(part.as_bytes());

@@ -2,12 +2,12 @@
 
 use super::json_schema::sees;
 use super::outline::{self, Part};
-use super::structure::{expected, join};
+use super::structure::expected;
 use super::table::{Field, Keys, Need, Rule, Shape, Table};
 use super::tables::DefinitionKind;
 use super::unsupported::{UNSUPPORTED, Unsupported};
+use super::words::join;
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 /// The whole reference.
 pub fn reference() -> String {
@@ -119,15 +119,8 @@ fn row(field: &Field) -> String {
     };
     let mut doc = field.doc.to_owned();
     if let Some(names) = sees(&field.shape) {
-        let _ = write!(
-            doc,
-            " Reads {}.",
-            names
-                .iter()
-                .map(|name| quoted(name))
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
+        let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
+        doc += &[" Reads ", &names.join(", "), "."].concat();
     }
     let cell = |text: &str| text.replace('|', "\\|");
     format!(

@@ -1,6 +1,7 @@
 //! Reads the keys of one object by the rows of its table.
 
 use super::context::{self, Context};
+use super::schemas;
 use super::table::{Field, Need, Shape, Table, Tagged};
 use super::words;
 use crate::template::{Expression, Path, Template};
@@ -94,16 +95,12 @@ impl<'c, 'a> Reader<'c, 'a> {
         self.written(key).map(str::to_owned)
     }
 
-    /// A word of a closed list as what it stands for. The first of the list stands in for one that was reported.
+    /// A word of a closed list as what it stands for; `None` for one that is absent or was reported.
     pub(super) fn word<T: Copy>(&self, key: &str, meanings: &[(&str, T)]) -> Option<T> {
         let written = self.written(key);
         debug_assert!(self.field(key).is_some_and(|field| {
-            match &field.shape {
-                Shape::Word(words) => words
-                    .iter()
-                    .all(|word| meanings.iter().any(|(known, _)| known == word)),
-                _ => false,
-            }
+            let known = |word: &&str| meanings.iter().any(|(known, _)| known == word);
+            matches!(&field.shape, Shape::Word(words) if words.iter().all(known))
         }));
         let meaning = |text: &str| {
             meanings
@@ -286,7 +283,7 @@ impl<'c, 'a> Reader<'c, 'a> {
 
     /// The object schema of the properties under a key.
     pub(super) fn properties(&self, key: &str) -> Document {
-        self.cx.schemas.of_properties(self.node(key), self.cx)
+        schemas::of_properties(self.node(key), self.cx)
     }
 }
 

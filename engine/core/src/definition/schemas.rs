@@ -85,56 +85,18 @@ impl Schemas {
                 None => document,
             };
         };
-        match self.files.get(&scalar.text) {
-            Some(file) => file.bundled.clone().unwrap_or_else(anything),
-            None => {
-                let what = format!("there is no schema `{}`", scalar.text);
-                let mut finding = Diagnostic::error(codes::UNKNOWN_SCHEMA, node.span, what)
-                    .label(format!("expected as `schemas/{}`", scalar.text));
-                if let Some(near) =
-                    words::nearest(&scalar.text, self.files.keys().map(String::as_str))
-                {
-                    finding = finding.help(format!("did you mean `{near}`?"));
-                }
-                cx.report(finding);
-                anything()
-            }
+        if let Some(file) = self.files.get(&scalar.text) {
+            return file.bundled.clone().unwrap_or_else(anything);
         }
-    }
-
-    /// The object schema of a map of properties. A property without `default` and without `optional: true` is required.
-    pub(super) fn of_properties(&self, node: Option<&Node>, cx: &Context<'_>) -> Document {
-        let mut properties = Map::new();
-        let mut required = Vec::new();
-        for entry in node.map_or(&[][..], Node::entries) {
-            let property = entry.value.to_document();
-            let mut sound = !cx.broken.contains(&entry.value.id);
-            if sound && let Some(problem) = problem(&property) {
-                cx.report(problem.finding(find(&entry.value, &problem.path)));
-                sound = false;
-            }
-            if !sound {
-                // Nothing is known about it, so nobody is told that it is missing or wrong.
-                properties.insert(entry.key.clone(), anything());
-                continue;
-            }
-            let says = |key: &str| {
-                property
-                    .get(key)
-                    .is_some_and(|value| *value != Document::Bool(false))
-            };
-            if !says("optional") && property.get("default").is_none() {
-                required.push(entry.key.clone());
-            }
-            check_default(&property, &entry.value, cx);
-            properties.insert(entry.key.clone(), property);
+        let what = format!("there is no schema `{}`", scalar.text);
+        let mut finding = Diagnostic::error(codes::UNKNOWN_SCHEMA, node.span, what)
+            .label(format!("expected as `schemas/{}`", scalar.text));
+        let names = self.files.keys().map(String::as_str);
+        if let Some(near) = words::nearest(&scalar.text, names) {
+            finding = finding.help(format!("did you mean `{near}`?"));
         }
-        json!({
-            "type": "object",
-            "properties": properties,
-            "required": required,
-            "additionalProperties": false,
-        })
+        cx.report(finding);
+        anything()
     }
 
     // -- references ---------------------------------------------------------------------------------------------------
@@ -288,6 +250,41 @@ impl Schemas {
             None => target.to_owned(),
         }
     }
+}
+
+/// The object schema of a map of properties. A property without `default` and without `optional: true` is required.
+pub(super) fn of_properties(node: Option<&Node>, cx: &Context<'_>) -> Document {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for entry in node.map_or(&[][..], Node::entries) {
+        let property = entry.value.to_document();
+        let mut sound = !cx.broken.contains(&entry.value.id);
+        if sound && let Some(problem) = problem(&property) {
+            cx.report(problem.finding(find(&entry.value, &problem.path)));
+            sound = false;
+        }
+        if !sound {
+            // Nothing is known about it, so nobody is told that it is missing or wrong.
+            properties.insert(entry.key.clone(), anything());
+            continue;
+        }
+        let says = |key: &str| {
+            property
+                .get(key)
+                .is_some_and(|value| *value != Document::Bool(false))
+        };
+        if !says("optional") && property.get("default").is_none() {
+            required.push(entry.key.clone());
+        }
+        check_default(&property, &entry.value, cx);
+        properties.insert(entry.key.clone(), property);
+    }
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
 }
 
 /// The schema that accepts everything.

@@ -2,14 +2,17 @@
 //!
 //! A node that has been reported is marked, and whoever reads it later stays silent about it and about what depends on it.
 
+mod scalars;
+
 use super::table::{Field, Keys, Need, Rule, Shape, Table, Tagged};
 use super::tables::content;
 use super::unsupported::{self, Unsupported};
-use super::words;
+use super::words::{self, join};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::source::Span;
 use crate::yaml::{Entry, Kind, Node, NodeId, Scalar, Value};
+use scalars::{IDENTIFIER_HELP, NAME_HELP};
 use std::collections::HashSet;
 
 /// The nodes of a definition that must not be read.
@@ -293,7 +296,7 @@ impl Walk<'_> {
                 Some(scalar) if !tag.is_null() => self.not_one_of(tag, scalar, &words),
                 Some(_) | None if tag.value == Value::Broken => {}
                 Some(_) | None => {
-                    self.wrong_type(tag, Some(place), &format!("one of {}", join(&words)), None)
+                    self.wrong_type(tag, Some(place), &format!("one of {}", join(&words)), None);
                 }
             }
             self.path.pop();
@@ -466,165 +469,7 @@ impl Walk<'_> {
             },
         }
     }
-
-    // -- scalars ------------------------------------------------------------------------------------------------------
-
-    fn scalar(&mut self, node: &Node, key: Option<Span>, scalar: &Scalar, shape: &'static Shape) {
-        let text = scalar.text.as_str();
-        let is_text = scalar.kind == Kind::Text && !text.is_empty();
-        match shape {
-            Shape::Word(words) => {
-                // `null` may be a word of its own; to YAML it is nothing.
-                if !words.contains(&text) {
-                    if scalar.kind == Kind::Null {
-                        self.wrong_type(node, key, &expected(shape), None);
-                    } else {
-                        self.not_one_of(node, scalar, words);
-                    }
-                }
-            }
-            Shape::Template(_) => self.template(node, key, scalar),
-            Shape::Expression(_) => self.expression(node, key, scalar),
-            Shape::Braced(_) => {
-                if braced(text).is_none() {
-                    let help =
-                        "write one expression in braces and quotes, e.g. \"{{ event.items }}\"";
-                    self.wrong_type(node, key, "an expression in braces", Some(help));
-                }
-            }
-            Shape::DurationTemplate(_) if has_expression(text) => self.template(node, key, scalar),
-            Shape::CountTemplate(_) if has_expression(text) => self.template(node, key, scalar),
-            Shape::Duration | Shape::DurationTemplate(_) => {
-                self.written(
-                    node,
-                    key,
-                    scalar,
-                    words::duration(text).err(),
-                    shape,
-                    words::DURATION_HELP,
-                );
-            }
-            Shape::Size => self.written(
-                node,
-                key,
-                scalar,
-                words::size(text).err(),
-                shape,
-                words::SIZE_HELP,
-            ),
-            Shape::Factor => {
-                let help = "write a number with at most three decimals, e.g. `2` or `1.5`";
-                self.written(node, key, scalar, words::factor(text).err(), shape, help);
-            }
-            Shape::CountTemplate(_) => self.count(node, key, 1, u64::from(u32::MAX)),
-            _ if !is_text => {
-                let quote = matches!(scalar.kind, Kind::Integer | Kind::Decimal | Kind::Bool(_));
-                let help = quote.then(|| format!("put it into quotes: \"{text}\""));
-                self.wrong_type(node, key, &expected(shape), help.as_deref());
-            }
-            Shape::Identifier => self.name(node, words::is_identifier(text), text, IDENTIFIER_HELP),
-            Shape::Name => self.name(node, words::is_name(text), text, NAME_HELP),
-            Shape::PathName => {
-                let help =
-                    "write names of letters, digits, `-`, `_` and `.`, with `/` between them";
-                self.name(node, words::is_path_name(text), text, help);
-            }
-            Shape::OperationName => {
-                let help =
-                    "write `connection.operation`, the connection by its name in `connections`";
-                self.name(node, words::is_operation_name(text), text, help);
-            }
-            _ => {}
-        }
-    }
-
-    fn written(
-        &mut self,
-        node: &Node,
-        key: Option<Span>,
-        scalar: &Scalar,
-        wrong: Option<String>,
-        shape: &Shape,
-        help: &str,
-    ) {
-        if matches!(scalar.kind, Kind::Null | Kind::Bool(_)) {
-            return self.wrong_type(node, key, &expected(shape), Some(help));
-        }
-        if let Some(why) = wrong {
-            let what = format!("{} must be {}", self.here(), expected(shape));
-            let finding = Diagnostic::error(codes::BAD_VALUE, node.span, what).label(why);
-            self.report(node, finding.help(help));
-        }
-    }
-
-    fn name(&mut self, node: &Node, good: bool, text: &str, help: &str) {
-        if !good {
-            let what = format!("`{text}` cannot be what {} names", self.here());
-            self.report(
-                node,
-                Diagnostic::error(codes::BAD_NAME, node.span, what).help(help),
-            );
-        }
-    }
-
-    fn not_one_of(&mut self, node: &Node, scalar: &Scalar, words: &[&'static str]) {
-        let what = format!("{} cannot be `{}`", self.here(), scalar.text);
-        let mut finding = Diagnostic::error(codes::NOT_ONE_OF, node.span, what)
-            .label(format!("not one of {}", join(words)));
-        if let Some(meant) = words::nearest(&scalar.text, words.iter().copied()) {
-            finding = finding.help(format!("did you mean `{meant}`?"));
-        }
-        self.report(node, finding);
-    }
-
-    fn count(&mut self, node: &Node, key: Option<Span>, min: u64, max: u64) {
-        let expected = format!("a whole number from {min} to {max}");
-        let Some(scalar) = node.scalar().filter(|scalar| scalar.kind == Kind::Integer) else {
-            return self.wrong_type(node, key, &expected, None);
-        };
-        if !scalar
-            .text
-            .parse::<u64>()
-            .is_ok_and(|number| (min..=max).contains(&number))
-        {
-            let what = format!("{} must be {expected}", self.here());
-            self.report(
-                node,
-                Diagnostic::error(codes::OUT_OF_RANGE, node.span, what),
-            );
-        }
-    }
-
-    fn template(&mut self, node: &Node, key: Option<Span>, scalar: &Scalar) {
-        match scalar.kind {
-            Kind::Text | Kind::Integer | Kind::Bool(_) => {}
-            Kind::Null => {
-                let help = "remove the key, or write \"\" for an empty text";
-                self.wrong_type(node, key, "a value", Some(help));
-            }
-            Kind::Decimal => {
-                let what = format!("the number {} has to be quoted", scalar.text);
-                let finding = Diagnostic::error(codes::AMBIGUOUS_NUMBER, node.span, what)
-                    .help(format!("write \"{}\"", scalar.text))
-                    .note("other readers of YAML take 10.10 for 10.1; a quoted number keeps its digits everywhere");
-                self.report(node, finding);
-            }
-        }
-    }
-
-    fn expression(&mut self, node: &Node, key: Option<Span>, scalar: &Scalar) {
-        if matches!(scalar.kind, Kind::Null | Kind::Decimal) || scalar.text.is_empty() {
-            self.wrong_type(node, key, "an expression", None);
-        } else if let Some(inner) = braced(&scalar.text) {
-            let what = format!("{} takes an expression without braces", self.here());
-            let finding = Diagnostic::error(codes::EXPRESSION, node.span, what);
-            self.report(node, finding.help(format!("write `{}`", inner.trim())));
-        }
-    }
 }
-
-const IDENTIFIER_HELP: &str = "expressions read it: write letters, digits and `_`, a letter first, and no word of the language";
-const NAME_HELP: &str = "write letters, digits, `-`, `_` and `.`, a letter or digit first";
 
 /// The table of a map in a tree that is not content but says how content is made.
 pub(super) fn tree_form(node: &Node) -> Option<&'static Table> {
@@ -636,11 +481,6 @@ pub(super) fn tree_form(node: &Node) -> Option<&'static Table> {
     } else {
         None
     }
-}
-
-/// Whether a text has an expression in it.
-pub(super) fn has_expression(text: &str) -> bool {
-    text.contains("{{")
 }
 
 /// What stands between braces, if the text is one expression in braces.
@@ -678,10 +518,4 @@ pub(super) fn expected(shape: &Shape) -> String {
             format!("{}, or {}", expected(scalar), expected(other))
         }
     }
-}
-
-/// Words in a row: `` `a`, `b` ``.
-pub(super) fn join(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
 }

@@ -4,6 +4,7 @@ mod binding;
 mod cases;
 mod findings;
 mod maximal;
+mod mistakes;
 mod never_panics;
 mod schemas;
 

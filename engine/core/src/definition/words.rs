@@ -146,6 +146,26 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, known)| known)
 }
 
+/// Help for a name that is not known: the nearest, or all there are.
+pub(super) fn did_you_mean<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+    otherwise: &str,
+) -> Option<String> {
+    let known: Vec<_> = known.collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("{otherwise} {}", join(&known))),
+    }
+}
+
+/// Words in a row: `` `a`, `b` ``.
+pub(super) fn join(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
 /// The whole number a text starts with, and what follows it.
 fn split(text: &str) -> (Option<u64>, &str) {
     let end = text

@@ -49,7 +49,7 @@ pub fn load(sources: &SourceSet, file: FileId, findings: &mut Findings) -> Optio
             return None;
         }
     }
-    loader.finish()
+    Some(loader.finish())
 }
 
 /// A list or map whose end has not come yet.
@@ -350,7 +350,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn finish(mut self) -> Option<Node> {
+    fn finish(mut self) -> Node {
         let id = NodeId {
             file: self.file,
             number: u32::MAX,
@@ -365,7 +365,7 @@ impl<'a> Loader<'a> {
             span: Span::new(self.file, 0, 0),
             value: nothing,
         };
-        Some(self.root.take().unwrap_or(empty))
+        self.root.take().unwrap_or(empty)
     }
 }
 

@@ -65,13 +65,11 @@ impl Walk<'_> {
     fn seek(&mut self, c: char) -> usize {
         if !c.is_whitespace() {
             while let Some((_, w)) = self.written.peek().copied() {
-                if w.is_whitespace() {
-                    self.written.next();
-                } else if w == '\\' && self.quote == Some('"') && self.continues_line() {
-                    self.written.next();
-                } else {
+                let joins = w == '\\' && self.quote == Some('"') && self.continues_line();
+                if !w.is_whitespace() && !joins {
                     break;
                 }
+                self.written.next();
             }
         }
         self.here()

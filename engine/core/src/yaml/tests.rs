@@ -10,11 +10,12 @@ fn read(text: &str) -> (SourceSet, Option<Node>, Vec<String>) {
     let node = load(&sources, file, &mut findings);
     let found = findings.sorted(&sources);
     let shown = found.iter().map(|one| {
-        let related: String = one
+        let places: Vec<_> = one
             .related
             .iter()
             .map(|label| format!(" & {}", sources.position(label.span)))
             .collect();
+        let related = places.concat();
         format!(
             "{} {}{related}",
             one.code,
@@ -94,10 +95,8 @@ fn aliases_work_and_their_expansion_is_bounded() {
     let mut text = "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..8 {
         let before = level - 1;
-        text += &format!(
-            "l{level}: &l{level} [{}]\n",
-            vec![format!("*l{before}"); 10].join(", ")
-        );
+        let items = vec![format!("*l{before}"); 10].join(", ");
+        text += &[format!("l{level}: &l{level} [{items}]"), "\n".to_owned()].concat();
     }
     let (_, node, findings) = read(&text);
     assert!(node.is_none());
@@ -115,19 +114,23 @@ fn nesting_is_bounded_without_recursion() {
     assert!(read(&"{a: ".repeat(100_000)).1.is_none());
     let mut chain = format!("l0: &l0 {}x{}\n", "[".repeat(30), "]".repeat(30));
     for level in 1..3 {
-        chain += &format!(
-            "l{level}: &l{level} {}*l{}{}\n",
-            "[".repeat(30),
-            level - 1,
-            "]".repeat(30)
-        );
+        let inner = format!("*l{}", level - 1);
+        let line = [
+            &*format!("l{level}: &l{level} "),
+            &"[".repeat(30),
+            &inner,
+            &"]".repeat(30),
+            "\n",
+        ];
+        chain += &line.concat();
     }
     assert_eq!(read(&chain).2.len(), 1);
 }
 
 #[test]
 fn many_keys_are_read_in_linear_time() {
-    let text: String = (0..60_000).map(|key| format!("k{key}: 1\n")).collect();
+    let lines: Vec<_> = (0..60_000).map(|key| format!("k{key}: 1\n")).collect();
+    let text = lines.concat();
     assert_eq!(read(&text).1.unwrap().entries().len(), 60_000);
 }
 

@@ -1,11 +1,10 @@
 //! The case file.
 
 use super::super::reader::Reader;
-use super::super::structure;
 use crate::cases::Case;
 use crate::codes;
-use crate::definition::bind::{self, Wrong};
 use crate::definition::tables::case::RAW_ANSWER;
+use crate::definition::values::{self, Wrong};
 use crate::definition::words;
 use crate::diagnostic::Diagnostic;
 use crate::http::HttpResponse;
@@ -13,7 +12,7 @@ use crate::identity::IntegrationId;
 use crate::plan::Integration;
 use crate::rehearsal::Given;
 use crate::source::Span;
-use crate::yaml::{Entry, Node, NodeId};
+use crate::yaml::{Entry, Node, NodeId, Value};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Document};
@@ -189,10 +188,10 @@ fn given(reader: &Reader<'_, '_>, node: &Node) -> Given {
 
 /// `{}` says that it is not there, like null.
 fn there(node: &Node) -> Document {
-    match node.to_document() {
-        Document::Object(object) if object.is_empty() => Document::Null,
-        document => document,
+    if matches!(node.value, Value::Map(_)) && node.entries().is_empty() {
+        return Document::Null;
     }
+    node.to_document()
 }
 
 fn required(node: &Node) -> Given {
@@ -253,7 +252,7 @@ fn check_names(reader: &Reader<'_, '_>, integration: &Integration, node: &Node) 
                 if let Some(near) = words::nearest(&entry.key, known.iter().copied()) {
                     finding = finding.help(format!("did you mean `{near}`?"));
                 } else if !known.is_empty() {
-                    finding = finding.help(format!("it has {}", structure::join(&known)));
+                    finding = finding.help(format!("it has {}", words::join(&known)));
                 }
                 reader.cx.report(finding);
             }
@@ -273,7 +272,7 @@ fn check_values(reader: &Reader<'_, '_>, integration: &Integration) {
     let root: Option<Span> = reader.node("integration").map(|node| node.span);
     let report = |wrong: Vec<Wrong>, node: Option<&Node>, what: &str| {
         for one in wrong {
-            let Some(span) = node.map(|node| bind::place(node, &one)).or(root) else {
+            let Some(span) = node.map(|node| values::place(node, &one)).or(root) else {
                 continue;
             };
             let finding =
@@ -291,14 +290,14 @@ fn check_values(reader: &Reader<'_, '_>, integration: &Integration) {
             .iter()
             .any(|entry| broken.contains(&entry.value.id))
         {
-            let wrong = bind::misfits(&connector.settings, &node.to_document());
+            let wrong = values::misfits(&connector.settings, &node.to_document());
             report(wrong, Some(node), &format!("settings of `{name}`"));
         }
     }
     let params = reader.node("params");
     let document = params.map_or_else(|| Document::Object(Map::new()), Node::to_document);
     report(
-        bind::misfits(&integration.params, &document),
+        values::misfits(&integration.params, &document),
         params,
         "parameters",
     );

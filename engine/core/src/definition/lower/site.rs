@@ -58,21 +58,17 @@ fn vault_key(vault: &Reader<'_, '_>) -> VaultKey {
 }
 
 fn address(reader: &Reader<'_, '_>, key: &str) -> SocketAddr {
-    let none = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let text = reader.text(key);
-    match text.parse() {
-        Ok(address) => address,
-        Err(_) => {
-            if let Some(node) = reader.node(key) {
-                let what = format!("`{text}` is not an address and a port");
-                let finding = Diagnostic::error(codes::BAD_VALUE, node.span, what);
-                reader.cx.report(
-                    finding.help("write e.g. `127.0.0.1:8080`, `0.0.0.0:8080` or `[::1]:8080`"),
-                );
-            }
-            none
-        }
+    if let Ok(address) = text.parse() {
+        return address;
     }
+    if let Some(node) = reader.node(key) {
+        let what = format!("`{text}` is not an address and a port");
+        let finding = Diagnostic::error(codes::BAD_VALUE, node.span, what);
+        let help = "write e.g. `127.0.0.1:8080`, `0.0.0.0:8080` or `[::1]:8080`";
+        reader.cx.report(finding.help(help));
+    }
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
 fn connection(reader: &Reader<'_, '_>) -> SiteConnection {

@@ -51,36 +51,31 @@ fn written(node: &Node, table: &'static Table, rows: &mut Rows) {
 }
 
 fn written_value(node: &Node, shape: &'static Shape, rows: &mut Rows) {
-    match shape {
-        Shape::Object(table) => written(node, table, rows),
-        Shape::Tagged(tagged) => {
-            let word = node.get(tagged.tag).and_then(Node::scalar).unwrap();
-            written(node, tagged.variant(&word.text).unwrap(), rows);
-        }
-        Shape::List(item) => node
-            .items()
+    if let Shape::Object(table) = shape {
+        written(node, table, rows);
+    } else if let Shape::Tagged(tagged) = shape {
+        let word = node.get(tagged.tag).and_then(Node::scalar).unwrap();
+        written(node, tagged.variant(&word.text).unwrap(), rows);
+    } else if let Shape::List(item) = shape {
+        node.items()
             .iter()
-            .for_each(|one| written_value(one, item, rows)),
-        Shape::Map(_, item) => {
-            node.entries()
-                .iter()
-                .for_each(|one| written_value(&one.value, item, rows));
+            .for_each(|one| written_value(one, item, rows));
+    } else if let Shape::Map(_, item) = shape {
+        node.entries()
+            .iter()
+            .for_each(|one| written_value(&one.value, item, rows));
+    } else if let Shape::ScalarOr { other, .. } = shape {
+        written_value(node, other, rows);
+    } else if let Shape::Tree(_) = shape {
+        if let Some(table) = structure::tree_form(node) {
+            return written(node, table, rows);
         }
-        Shape::ScalarOr { other, .. } if node.scalar().is_none() => {
-            written_value(node, other, rows)
-        }
-        Shape::Tree(_) => {
-            if let Some(table) = structure::tree_form(node) {
-                return written(node, table, rows);
-            }
-            node.items()
-                .iter()
-                .for_each(|one| written_value(one, shape, rows));
-            node.entries()
-                .iter()
-                .for_each(|one| written_value(&one.value, shape, rows));
-        }
-        _ => {}
+        node.items()
+            .iter()
+            .for_each(|one| written_value(one, shape, rows));
+        node.entries()
+            .iter()
+            .for_each(|one| written_value(&one.value, shape, rows));
     }
 }
 
@@ -96,7 +91,7 @@ fn every_row_is_written_in_a_sample_and_read_by_lowering() {
     let (_, findings) = load(&sources, &[]);
     assert_eq!(findings, "");
     let mut rows = Rows::new();
-    for (id, file) in sources.files() {
+    for (id, _) in sources.files() {
         let Some(kind) = library::kind_of(&sources, id) else {
             continue;
         };
@@ -108,7 +103,6 @@ fn every_row_is_written_in_a_sample_and_read_by_lowering() {
                 written(answer, &case::RAW_ANSWER, &mut rows);
             }
         }
-        assert!(file.name().ends_with(".yaml"));
     }
     for site in sites {
         assert!(Site::load(&sources, site).1.is_empty());
@@ -134,7 +128,8 @@ fn what_is_written_arrives() {
         let text = format!("{integration:#?}");
         let from = text.find("    connections: {").unwrap();
         let to = text.find("    source: Source").unwrap();
-        integrations += &format!("{}{}", &text[..from], &text[to..]);
+        integrations.push_str(&text[..from]);
+        integrations.push_str(&text[to..]);
     }
     insta::assert_snapshot!("integrations", integrations);
     insta::assert_debug_snapshot!("cases", library.cases);
