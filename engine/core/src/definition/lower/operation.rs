@@ -63,7 +63,7 @@ fn variants(name: &str, kind: &str, reader: &Reader<'_, '_>) -> Vec<Variant> {
 
 fn action(reader: &Reader<'_, '_>, may_have_steps: bool) -> Option<Action> {
     if let Some(request) = reader.opt_object("request") {
-        return Some(Action::Request(self::request(&request)));
+        return Some(Action::Request(Box::new(self::request(&request))));
     }
     if may_have_steps && reader.node("steps").is_some() {
         return Some(Action::Sequence(

@@ -1,0 +1,407 @@
+//! Connectors: how a system is reached, and where its events come from.
+
+use super::{Operation, OutcomeRule};
+use crate::identity::ConnectorId;
+use crate::template::{Expression, Path, Template};
+use indexmap::IndexMap;
+use serde_json::Value as Document;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything about one system, nothing about any pairing.
+#[derive(Debug)]
+pub struct Connector {
+    /// Its name.
+    pub id: ConnectorId,
+    /// For people.
+    pub title: String,
+    /// JSON Schema (an object schema) of a connection's settings.
+    pub settings: Document,
+    /// Secrets a connection must or may name.
+    pub secrets: IndexMap<String, SecretSpec>,
+    /// How it is reached.
+    pub http: Http,
+    /// The operation `ping` calls first and that closes an open circuit.
+    pub health: Option<Health>,
+    /// What `ping` reads after `health`, in order: what proves that log-on, rights and look-ups work. A circuit never
+    /// calls these.
+    pub ping: Vec<Health>,
+    /// Sources of events.
+    pub triggers: IndexMap<String, Trigger>,
+    /// Everything that can be asked or told.
+    pub operations: IndexMap<String, Arc<Operation>>,
+    /// Values made of every answer, in order, seen by name in outcome rules and receipts, e.g. `fault`: what an answer
+    /// complains of, wherever a system puts that. See the answer scope and earlier ones.
+    pub answers: IndexMap<String, Template>,
+    /// What answers mean, after an operation's own rules; first match wins.
+    pub outcomes: Vec<OutcomeRule>,
+}
+
+/// A secret a connection supplies.
+#[derive(Debug, Clone)]
+pub struct SecretSpec {
+    /// For people.
+    pub description: String,
+    /// Whether a connection may do without.
+    pub optional: bool,
+    /// Whether several values may be live at once, for rotation.
+    pub several: bool,
+}
+
+/// A harmless read that shows whether a connection works.
+#[derive(Debug)]
+pub struct Health {
+    /// Name of a read operation.
+    pub operation: String,
+    /// Its input. Sees `settings`.
+    pub with: IndexMap<String, Template>,
+    /// One line for people about what was read. Sees `result`, `settings`.
+    pub show: Option<Template>,
+}
+
+/// How a system is reached.
+#[derive(Debug)]
+pub struct Http {
+    /// Sees `settings`.
+    pub base_url: Template,
+    /// Sent with every request. Sees `settings`.
+    pub headers: Vec<(String, Template)>,
+    /// How requests are authenticated.
+    pub auth: Auth,
+    /// The budget.
+    pub rate_limit: Option<RateLimit>,
+    /// Requests under way at once. Sees `settings`.
+    pub concurrency: Template,
+    /// Time limit of one request. Sees `settings`.
+    pub timeout: Template,
+    /// The longest answer that is read, in bytes.
+    pub answer_bytes_max: u64,
+    /// How bodies are turned into text and documents.
+    pub answer: AnswerFormat,
+    /// When attempts stop, and for how long.
+    pub circuit: Circuit,
+}
+
+/// The circuit breaker of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Circuit {
+    /// Troubles in a row that open it.
+    pub failures: u32,
+    /// The wait before the first health call.
+    pub first: Duration,
+    /// The longest wait between health calls.
+    pub max: Duration,
+}
+
+/// A connection's request budget.
+#[derive(Debug, Clone)]
+pub struct RateLimit {
+    /// Requests allowed per `per`.
+    pub requests: u32,
+    /// The window.
+    pub per: Duration,
+    /// Header fields of the answers that say how much is left.
+    pub follow: Option<RateHeaders>,
+}
+
+/// Names of rate-limit header fields.
+#[derive(Debug, Clone)]
+pub struct RateHeaders {
+    /// How many are left.
+    pub remaining: String,
+    /// When the window ends.
+    pub reset: String,
+    /// How `reset` is written.
+    pub reset_format: ResetFormat,
+}
+
+/// How a rate-limit reset is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetFormat {
+    /// `Thu, 03 May 2018 16:00:00 GMT`
+    HttpDate,
+    /// Seconds from now.
+    Seconds,
+    /// Seconds since 1970.
+    Epoch,
+}
+
+/// How requests are authenticated.
+#[derive(Debug)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// `Authorization: Bearer`. Sees `settings`, `secrets`.
+    Bearer {
+        /// The token.
+        token: Template,
+    },
+    /// `Authorization: Basic`. Sees `settings`, `secrets`.
+    Basic {
+        /// User name.
+        username: Template,
+        /// Password.
+        password: Template,
+        /// Whether one refusal stops the connection, because repeating would lock the account.
+        stop_after_refusal: bool,
+    },
+    /// A key in a header field or in the query. Sees `settings`, `secrets`.
+    ApiKey {
+        /// Where it goes.
+        place: KeyPlace,
+        /// Its name there.
+        name: String,
+        /// The key.
+        value: Template,
+    },
+    /// Log on, use the token until a call says that it is stale, log off.
+    Session {
+        /// Operation of kind `session` that yields the token.
+        logon: String,
+        /// Where the token stands in the log-on answer's `result`. Sees `result`.
+        token: Expression,
+        /// Operation of kind `session` that ends it.
+        logoff: Option<String>,
+        /// Connections with the same scope share one session, one at a time. Sees `settings`.
+        scope: Template,
+        /// A session idle for longer is ended. Sees `settings`.
+        idle_max: Template,
+    },
+    /// OAuth2 client credentials.
+    OauthClient(OauthClient),
+    /// OAuth2 with a rotating refresh token.
+    OauthRefresh(OauthRefresh),
+    /// A signed JWT.
+    Jwt(Jwt),
+}
+
+/// Where an API key goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// A header field.
+    Header,
+    /// A query parameter.
+    Query,
+    /// A cookie.
+    Cookie,
+}
+
+/// OAuth2 client credentials (RFC 6749 section 4.4). Templates see `settings`, `secrets`.
+#[derive(Debug)]
+pub struct OauthClient {
+    /// Absolute URL.
+    pub token_url: Template,
+    /// Client id.
+    pub client_id: Template,
+    /// Client secret.
+    pub client_secret: Template,
+    /// Scope, if any.
+    pub scope: Option<Template>,
+    /// Whether client id and secret go into the body instead of Basic.
+    pub in_body: bool,
+    /// Renewed this long before it expires.
+    pub renew_before: Duration,
+}
+
+/// OAuth2 refresh token (RFC 6749 section 6). Templates see `settings`, `secrets`.
+#[derive(Debug)]
+pub struct OauthRefresh {
+    /// Absolute URL of the token end point.
+    pub token_url: Template,
+    /// Absolute URL of the authorization end point, for the first step by `connect`.
+    pub authorize_url: Option<Template>,
+    /// Client id.
+    pub client_id: Template,
+    /// Client secret.
+    pub client_secret: Template,
+    /// Secret name that holds the refresh token; a new one is stored there before it is used.
+    pub refresh_token: String,
+    /// Scope, if any.
+    pub scope: Option<Template>,
+    /// Whether client id and secret go into the body instead of Basic.
+    pub in_body: bool,
+    /// Renewed this long before it expires.
+    pub renew_before: Duration,
+}
+
+/// A signed JWT (RFC 7519) sent as bearer token. Templates see `settings`, `secrets`.
+#[derive(Debug)]
+pub struct Jwt {
+    /// `HS256` or `RS256`.
+    pub algorithm: String,
+    /// The key.
+    pub key: Template,
+    /// Claims beside `iat` and `exp`.
+    pub claims: Vec<(String, Template)>,
+    /// Lifetime.
+    pub lifetime: Duration,
+}
+
+/// How answers are read.
+#[derive(Debug, Clone)]
+pub struct AnswerFormat {
+    /// What the body is.
+    pub body: BodyFormat,
+    /// How its bytes become text.
+    pub encoding: Encoding,
+    /// Whether a body that is one JSON string is taken as that string's content.
+    pub unquote: bool,
+    /// Rules for XML documents.
+    pub xml: XmlRules,
+}
+
+/// What an answer's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// JSON.
+    Json,
+    /// XML, made into a document by [`XmlRules`].
+    Xml,
+    /// Text; the document is the text.
+    Text,
+    /// XML if it starts like XML, else text.
+    XmlOrText,
+    /// JSON if it starts like JSON, else text.
+    JsonOrText,
+    /// Nothing is read.
+    None,
+}
+
+/// How bytes become text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Strict.
+    Utf8,
+    /// Always.
+    Windows1252,
+    /// UTF-8 if it is valid, else Windows-1252, whatever the document declares.
+    Auto,
+}
+
+/// How an XML document becomes a structured one.
+#[derive(Debug, Clone, Default)]
+pub struct XmlRules {
+    /// Whether element names are lowered, for systems that change their case.
+    pub lowercase_names: bool,
+    /// Names that are always lists, also with one or no element.
+    pub lists: Vec<String>,
+    /// Whether text is trimmed.
+    pub trim: bool,
+    /// Names of wrapper elements (ignoring case) whose text content is itself the document.
+    pub unwrap: Vec<String>,
+}
+
+/// A source of events.
+#[derive(Debug)]
+pub struct Trigger {
+    /// Its name.
+    pub name: String,
+    /// The trigger whose stream its events belong to: itself, or the one it feeds.
+    pub stream: String,
+    /// Webhook or poll.
+    pub kind: TriggerKind,
+    /// Where the event's id stands in it.
+    pub id: Path,
+    /// JSON Schema of one event.
+    pub schema: Document,
+}
+
+/// How events come.
+#[derive(Debug)]
+pub enum TriggerKind {
+    /// The system calls us.
+    Webhook(Webhook),
+    /// We ask the system.
+    Poll(Poll),
+}
+
+/// A webhook.
+#[derive(Debug)]
+pub struct Webhook {
+    /// How it proves who sent it.
+    pub verify: Verify,
+    /// Where the events stand in the body.
+    pub each: Path,
+    /// The longest body, in bytes.
+    pub body_bytes_max: u64,
+    /// The most events in one body.
+    pub events_max: u32,
+    /// Status when everything is stored.
+    pub accepted: u16,
+    /// Status when it is not genuine.
+    pub refused: u16,
+    /// Media types taken.
+    pub content_types: Vec<String>,
+}
+
+/// How a webhook proves who sent it.
+#[derive(Debug)]
+pub enum Verify {
+    /// A keyed hash over the raw body.
+    HmacSha256 {
+        /// Header field that carries it.
+        header: String,
+        /// How it is written there.
+        encoding: SignatureEncoding,
+        /// What stands before it, e.g. `sha256=`.
+        prefix: String,
+        /// Name of the secret; every live value is tried.
+        secret: String,
+    },
+    /// A shared secret in a header field.
+    SharedSecret {
+        /// Header field.
+        header: String,
+        /// Name of the secret.
+        secret: String,
+    },
+    /// Basic.
+    Basic {
+        /// Name of the secret that holds `user:password`.
+        secret: String,
+    },
+}
+
+/// How a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureEncoding {
+    /// Hexadecimal, any case.
+    Hex,
+    /// Base64, standard alphabet.
+    Base64,
+}
+
+/// A poll.
+#[derive(Debug)]
+pub struct Poll {
+    /// Name of a read operation; its items are the events.
+    pub operation: String,
+    /// Its input. Sees `settings`, `cursor`.
+    pub with: IndexMap<String, Template>,
+    /// How often; a site may override it.
+    pub every: Duration,
+    /// How the cursor moves, if there is one.
+    pub cursor: Option<Cursor>,
+}
+
+/// How a poll's cursor moves: to the greatest value seen, in the commit that stores the items.
+#[derive(Debug)]
+pub struct Cursor {
+    /// Where the value stands in an item.
+    pub value: Path,
+    /// What it is.
+    pub kind: CursorKind,
+    /// How far each poll reaches back behind the cursor; repeated items are recognised by their id.
+    pub overlap: Duration,
+    /// How far the first poll reaches back: a duration. Sees `settings`.
+    pub initial: Template,
+}
+
+/// What a cursor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CursorKind {
+    /// A UTC timestamp.
+    Timestamp,
+    /// A date.
+    Date,
+}

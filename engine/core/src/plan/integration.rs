@@ -1,0 +1,169 @@
+//! Integrations: which events, what is read, what is written.
+
+use super::{Connector, Tree};
+use crate::delivery::{Class, RetryPolicy};
+use crate::identity::IntegrationId;
+use crate::template::{Expression, Template};
+use indexmap::IndexMap;
+use serde_json::Value as Document;
+use std::sync::Arc;
+
+/// One flow: which events, what is read, what is written.
+#[derive(Debug)]
+pub struct Integration {
+    /// Its name.
+    pub id: IntegrationId,
+    /// For people.
+    pub title: String,
+    /// JSON Schema (an object schema) of its parameters.
+    pub params: Document,
+    /// The connector each connection name it uses must have.
+    pub connections: IndexMap<String, Arc<Connector>>,
+    /// Where events come from.
+    pub source: Source,
+    /// Which of its events it has had. Sees `event`, `params`.
+    pub dedup_key: Template,
+    /// What must go in order. Sees `event`, `params`.
+    pub order_key: Option<Template>,
+    /// Deliveries this one waits for. In order, before `fetch`.
+    pub requires: Vec<Require>,
+    /// What is read before mapping, in order; each sees the earlier ones.
+    pub fetch: Vec<Fetch>,
+    /// Reasons to do nothing, each asked as soon as everything it reads is there: one that reads only `event` and
+    /// `params` is asked before anything is fetched. See `event`, `params` and everything fetched.
+    pub skip: Vec<SkipRule>,
+    /// Reasons to wait for a person, asked like `skip` and after it. See the same.
+    pub hold: Vec<HoldRule>,
+    /// What is written.
+    pub sink: Sink,
+    /// Crosswalk entries written in the commit that records the delivery. See the fields scope and `receipt`.
+    pub remember: Vec<Remember>,
+    /// Spacing and end of retries.
+    pub retry: RetryPolicy,
+}
+
+/// Where an integration's events come from.
+#[derive(Debug)]
+pub struct Source {
+    /// Connection name.
+    pub connection: String,
+    /// The stream's trigger.
+    pub trigger: String,
+    /// Which events. Sees `event`, `params`.
+    pub when: Option<Expression>,
+}
+
+/// Another delivery this one needs.
+#[derive(Debug)]
+pub struct Require {
+    /// Its receipt is seen as this name.
+    pub name: String,
+    /// The integration that makes it.
+    pub integration: IntegrationId,
+    /// Its dedup key or reference. Sees `event`, `params`.
+    pub by: RequireBy,
+    /// What happens when there is none.
+    pub missing: Missing,
+}
+
+/// How a required delivery is named.
+#[derive(Debug)]
+pub enum RequireBy {
+    /// By its dedup key.
+    DedupKey(Template),
+    /// By our reference.
+    Reference(Template),
+}
+
+/// What happens when something looked for is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Held until it appears.
+    Hold,
+    /// Skipped, with that reason.
+    Skip,
+    /// Null goes on.
+    Null,
+}
+
+/// One read before mapping.
+#[derive(Debug)]
+pub struct Fetch {
+    /// Seen as this name from here on.
+    pub name: String,
+    /// Whether it is read at all; what is not read is null. Sees `event`, `params`, earlier fetches.
+    pub when: Option<Expression>,
+    /// What is read.
+    pub from: FetchFrom,
+    /// What happens when it is not there.
+    pub missing: Missing,
+}
+
+/// Where a fetch reads.
+#[derive(Debug)]
+pub enum FetchFrom {
+    /// A read operation of a connection.
+    Operation {
+        /// Connection name.
+        connection: String,
+        /// Operation name.
+        operation: String,
+        /// Its input. Sees `event`, `params`, earlier fetches.
+        with: IndexMap<String, Template>,
+    },
+    /// A matching table.
+    Crosswalk {
+        /// Table name.
+        table: String,
+        /// The key. Sees `event`, `params`, earlier fetches.
+        key: Template,
+        /// The columns it must have.
+        columns: Vec<String>,
+    },
+}
+
+/// A reason to do nothing.
+#[derive(Debug)]
+pub struct SkipRule {
+    /// Whether it applies.
+    pub when: Expression,
+    /// For people.
+    pub reason: Template,
+}
+
+/// A reason to wait for a person.
+#[derive(Debug)]
+pub struct HoldRule {
+    /// Whether it applies.
+    pub when: Expression,
+    /// What kind of trouble.
+    pub class: Class,
+    /// For people, without personal data.
+    pub reason: Template,
+    /// The next step in plain words.
+    pub help: String,
+}
+
+/// What is written.
+#[derive(Debug)]
+pub struct Sink {
+    /// Connection name.
+    pub connection: String,
+    /// Write operation's name.
+    pub operation: String,
+    /// What the look-up finds it by.
+    pub reference: Option<Template>,
+    /// The operation's input.
+    pub fields: Vec<(String, Tree)>,
+}
+
+/// A crosswalk entry to write.
+#[derive(Debug)]
+pub struct Remember {
+    /// Table name.
+    pub table: String,
+    /// Its key.
+    pub key: Template,
+    /// Its values.
+    pub values: IndexMap<String, Template>,
+}
