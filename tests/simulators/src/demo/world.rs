@@ -167,6 +167,7 @@ impl World {
              \x20   connector: gocardless\n\
              \x20   settings: {{ environment: sandbox, base_url: \"{collector}\" }}\n\
              \x20   secrets: {{ access_token: gocardless/token, webhook_secret: [gocardless/hook] }}\n\
+             \x20   rate_limit: {{ requests: 1000000, per: 1m }}\n\
              \x20 syspro:\n\
              \x20   connector: syspro\n\
              \x20   settings: {{ base_url: \"{erp}/SYSPROWCFService/Rest\", operator: GC, company_id: EDU1, post_settle: {settle} }}\n\
