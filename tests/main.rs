@@ -3,4 +3,5 @@
 mod cli;
 mod definitions;
 mod diagnostics;
+mod kill;
 mod tidy;
