@@ -104,6 +104,22 @@ fn nothing_is_said_about_sound_definitions() {
     assert_eq!(said(&files(&folder().join("ok"))), "");
 }
 
+/// What is delivered with the engine, warnings included.
+#[test]
+fn nothing_is_said_about_the_shipped_definitions() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = BTreeMap::new();
+    for part in ["connectors", "mappings", "schemas"] {
+        let files = files(&root.join(part)).into_iter();
+        all.extend(files.map(|(name, bytes)| (format!("{part}/{name}"), bytes)));
+    }
+    assert!(
+        all.keys().any(|name| name.ends_with("connector.yaml")),
+        "nothing was read"
+    );
+    assert_eq!(said(&all), "");
+}
+
 #[test]
 fn every_mistake_is_said_as_expected() {
     let ok = files(&folder().join("ok"));

@@ -41,6 +41,7 @@ codes! {
     UNKNOWN_TRIGGER = "E0207", "a trigger that does not exist";
     UNKNOWN_INTEGRATION = "E0208", "an integration that does not exist";
     UNKNOWN_SECRET = "E0209", "a secret that is not declared";
+    CROSSWALK_SLIP = "E0210", "a matching table or column that looks like a slip";
     UNUSED = "E0220", "declared and never read";
     EXPRESSION = "E0301", "an expression that does not compile";
     JSON_PATH = "E0302", "a JSONPath that does not compile";

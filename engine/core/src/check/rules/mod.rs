@@ -1,6 +1,7 @@
 //! One file per rule.
 
 mod comparisons;
+mod crosswalks;
 mod inputs;
 mod literal_secrets;
 mod money;
@@ -16,6 +17,7 @@ use crate::diagnostic::Findings;
 /// Every rule. The order does not matter: findings are sorted by place.
 pub(super) const ALL: &[fn(&Context<'_>, &mut Findings)] = &[
     comparisons::rule,
+    crosswalks::rule,
     inputs::rule,
     literal_secrets::rule,
     money::rule,
