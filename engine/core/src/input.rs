@@ -1,4 +1,5 @@
-//! The input of an operation: made complete by its schema, and checked against it before anything is sent.
+//! The input of an operation: made complete by its schema, and checked against it before anything
+//! is sent.
 
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -9,8 +10,8 @@ use std::sync::OnceLock;
 
 /// JSON Schema (an object schema) of an operation's input; compiled once, when it is first needed.
 ///
-/// Beyond the standard: a property without `default` and without `optional: true` must be there. What is optional and not
-/// given is null in templates. Reads as the schema document itself.
+/// Beyond the standard: a property without `default` and without `optional: true` must be there.
+/// What is optional and not given is null in templates. Reads as the schema document itself.
 #[derive(Default)]
 pub struct InputSchema {
     document: Document,
@@ -49,8 +50,8 @@ impl InputSchema {
     /// The input with defaults filled in and null for what is optional and not given.
     ///
     /// # Errors
-    /// With everything that is wrong: a member that is needed and not given, one that is not known, a value that does not
-    /// fit its schema.
+    /// With everything that is wrong: a member that is needed and not given, one that is not known,
+    /// a value that does not fit its schema.
     pub fn complete(&self, given: Map<String, Document>) -> Result<Document, Vec<Problem>> {
         let mut given = given;
         let mut problems = Vec::new();

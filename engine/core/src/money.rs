@@ -1,7 +1,8 @@
 //! Amounts of money: exact decimals that know how many minor units their currency has.
 //!
-//! Services count in minor units (`4950` pence), ledgers write major units (`49.50`). The step between the two is where
-//! money gets lost, so it lives here alone: exact or an error, never a binary float, never a silent rounding.
+//! Services count in minor units (`4950` pence), ledgers write major units (`49.50`). The step
+//! between the two is where money gets lost, so it lives here alone: exact or an error, never a
+//! binary float, never a silent rounding.
 
 use iso_currency::Currency;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -94,7 +95,8 @@ pub fn exponent(currency: &str) -> Result<u32, Error> {
         .ok_or_else(|| Error::NoMinorUnit(currency.to_owned()))
 }
 
-/// Minor units as an amount with exactly the currency's decimal places: 4950 GBP is `49.50`, 4950 JPY is `4950`.
+/// Minor units as an amount with exactly the currency's decimal places: 4950 GBP is `49.50`, 4950
+/// JPY is `4950`.
 ///
 /// # Errors
 /// If the currency has no minor unit, or the amount has more than 28 digits.
@@ -102,7 +104,8 @@ pub fn from_minor(minor: i128, currency: &str) -> Result<Decimal, Error> {
     Decimal::try_from_i128_with_scale(minor, exponent(currency)?).map_err(|_| Error::TooLarge)
 }
 
-/// An amount as minor units. `49.5` and `49.5000` GBP are 4950; `49.505` GBP is an error, not a rounding.
+/// An amount as minor units. `49.5` and `49.5000` GBP are 4950; `49.505` GBP is an error, not a
+/// rounding.
 ///
 /// # Errors
 /// If the currency has no minor unit, or the amount is not a whole number of them.
@@ -119,7 +122,8 @@ pub fn to_minor(major: Decimal, currency: &str) -> Result<i128, Error> {
     plain.mantissa().checked_mul(power).ok_or(Error::TooLarge)
 }
 
-/// Rounds to `scale` decimal places; a value with fewer is extended with zeros, so the result always shows `scale` places.
+/// Rounds to `scale` decimal places; a value with fewer is extended with zeros, so the result
+/// always shows `scale` places.
 ///
 /// # Errors
 /// If the extended value has more than 28 digits.
@@ -137,8 +141,14 @@ pub fn round(value: Decimal, scale: u32, mode: Rounding) -> Result<Decimal, Erro
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::OnceLock;
 
-    fn every_code() -> Vec<String> {
+    fn every_code() -> &'static [String] {
+        static CODES: OnceLock<Vec<String>> = OnceLock::new();
+        CODES.get_or_init(find_codes)
+    }
+
+    fn find_codes() -> Vec<String> {
         let letters = b'A'..=b'Z';
         let mut codes = Vec::new();
         for a in letters.clone() {
@@ -233,10 +243,10 @@ mod tests {
         #[test]
         fn minor_units_survive_the_round_trip(minor in -1_000_000_000_000_000_i128..=1_000_000_000_000_000) {
             for code in every_code() {
-                let major = from_minor(minor, &code).unwrap();
-                prop_assert_eq!(major.scale(), exponent(&code).unwrap());
-                prop_assert_eq!(to_minor(major, &code), Ok(minor));
-                prop_assert_eq!(to_minor(major.normalize(), &code), Ok(minor));
+                let major = from_minor(minor, code).unwrap();
+                prop_assert_eq!(major.scale(), exponent(code).unwrap());
+                prop_assert_eq!(to_minor(major, code), Ok(minor));
+                prop_assert_eq!(to_minor(major.normalize(), code), Ok(minor));
             }
         }
     }

@@ -172,7 +172,9 @@ impl Rehearsal<'_> {
         let mut preparation = Preparation::new(self.instance, self.event);
         let mut answered = Vec::new();
         let end = loop {
-            let need = match preparation.next() {
+            let next = preparation.next();
+            let name = preparation.needs().unwrap_or_default().to_owned();
+            let need = match next {
                 Next::Ready(prepared) => {
                     break self.written(*prepared, &dedup_key, &preparation, answer);
                 }
@@ -182,9 +184,21 @@ impl Rehearsal<'_> {
                     connection,
                     operation,
                     input,
-                } => self.read(answered.len(), &connection, &operation, input),
-                Next::Crosswalk { table, key } => self.crosswalk(answered.len(), &table, key),
-                Next::Delivery { by, .. } => self.delivery(answered.len(), &by),
+                } => self.read(name, &connection, &operation, input),
+                Next::Crosswalk { table, key } => Need {
+                    name,
+                    what: Asked::Crosswalk { table, key },
+                },
+                Next::Delivery { integration, by } => Need {
+                    name,
+                    what: Asked::Delivery {
+                        integration: integration.to_string(),
+                        key: match by {
+                            RequiredKey::DedupKey(key) => key.to_string(),
+                            RequiredKey::Reference(reference) => reference.to_string(),
+                        },
+                    },
+                },
             };
             let Some(given) = give(&need) else {
                 break End::NotGiven(Box::new(need));
@@ -223,19 +237,7 @@ impl Rehearsal<'_> {
         }
     }
 
-    /// Requirements come first, then fetches, each asked for once: so the count of answers tells the name.
-    fn name(&self, count: usize) -> String {
-        let integration = &self.instance.integration;
-        let requires = integration.requires.iter().map(|require| &require.name);
-        let fetches = integration.fetch.iter().map(|fetch| &fetch.name);
-        requires
-            .chain(fetches)
-            .nth(count)
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    fn read(&self, count: usize, id: &ConnectionId, operation: &str, input: Document) -> Need {
+    fn read(&self, name: String, id: &ConnectionId, operation: &str, input: Document) -> Need {
         let request = match self.operation(id, operation) {
             Some((connection, found)) => {
                 let shown = self.shown(found, &input);
@@ -251,38 +253,7 @@ impl Rehearsal<'_> {
             input,
             request,
         };
-        Need {
-            name: self.name(count),
-            what,
-        }
-    }
-
-    fn crosswalk(&self, count: usize, table: &CrosswalkId, key: String) -> Need {
-        Need {
-            name: self.name(count),
-            what: Asked::Crosswalk {
-                table: table.clone(),
-                key,
-            },
-        }
-    }
-
-    fn delivery(&self, count: usize, by: &RequiredKey) -> Need {
-        let integration = self
-            .instance
-            .integration
-            .requires
-            .get(count)
-            .map(|require| require.integration.to_string())
-            .unwrap_or_default();
-        let key = match by {
-            RequiredKey::DedupKey(key) => key.to_string(),
-            RequiredKey::Reference(reference) => reference.to_string(),
-        };
-        Need {
-            name: self.name(count),
-            what: Asked::Delivery { integration, key },
-        }
+        Need { name, what }
     }
 
     fn operation(&self, id: &ConnectionId, name: &str) -> Option<(&Connection, &Operation)> {

@@ -1,8 +1,10 @@
-//! Exact numbers: how a JSON number becomes something to calculate with, and how it becomes a JSON number again.
+//! Exact numbers: how a JSON number becomes something to calculate with, and how it becomes a JSON
+//! number again.
 //!
-//! A document's number is text with digits. It enters as an integer (`i128`) if it is written as one, else as a decimal
-//! of up to 28 digits with its scale kept (`49.50` stays `49.50`), else it is only carried along. Every operation here is
-//! exact or says that it cannot be; nothing rounds unless asked to.
+//! A document's number is text with digits. It enters as an integer (`i128`) if it is written as
+//! one, else as a decimal of up to 28 digits with its scale kept (`49.50` stays `49.50`), else it
+//! is only carried along. Every operation here is exact or says that it cannot be; nothing rounds
+//! unless asked to.
 
 use crate::money::{self, Rounding};
 use rust_decimal::Decimal;
@@ -20,7 +22,8 @@ pub enum Number {
     Integer(i128),
     /// Anything else with at most 28 digits; never negative zero.
     Decimal(Decimal),
-    /// Too long for exact arithmetic: carried from document to document, refused by every operation.
+    /// Too long for exact arithmetic: carried from document to document, refused by every
+    /// operation.
     Verbatim(Box<str>),
 }
 
@@ -55,8 +58,8 @@ impl Number {
         Some(exact.map_or_else(|_| Self::Verbatim(text.into()), Self::from))
     }
 
-    /// Reads a text as strictly as a definition's `decimal` filter: digits with at most one point and one sign, no spaces,
-    /// no grouping, no exponent.
+    /// Reads a text as strictly as a definition's `decimal` filter: digits with at most one point
+    /// and one sign, no spaces, no grouping, no exponent.
     pub fn from_text(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -175,7 +178,8 @@ impl Number {
             return a.checked_mul(*b).map(Self::Integer).ok_or(Inexact::TooLong);
         }
         let (a, b) = (self.decimal()?, other.decimal()?);
-        // Where the plain product has too many places, trailing zeros of the operands may be what is too much.
+        // Where the plain product has too many places, trailing zeros of the operands may be what
+        // is too much.
         exact_product(a, b).or_else(|_| exact_product(a.normalize(), b.normalize()))
     }
 
@@ -261,7 +265,8 @@ impl fmt::Display for Number {
     }
 }
 
-/// A scalar as text: strings as they are, numbers in plain notation, `true` and `false`. `None` for null, lists, maps.
+/// A scalar as text: strings as they are, numbers in plain notation, `true` and `false`. `None` for
+/// null, lists, maps.
 pub fn scalar_text(document: &Document) -> Option<String> {
     match document {
         Document::String(text) => Some(text.clone()),

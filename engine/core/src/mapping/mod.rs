@@ -1,4 +1,5 @@
-//! From an event to what is to be written: pure, in turns. The engine says what it needs, the shell fetches it.
+//! From an event to what is to be written: pure, in turns. The engine says what it needs, the shell
+//! fetches it.
 //!
 //! ```text
 //! event ──route──► mine: dedup key, order key
@@ -133,8 +134,8 @@ pub fn required_key(by: &RequireBy, text: String) -> RequiredKey {
     }
 }
 
-/// The instances whose deliveries an instance may require: those that run the integration between the same connections.
-/// Where one site serves several customers, this keeps them apart.
+/// The instances whose deliveries an instance may require: those that run the integration between
+/// the same connections. Where one site serves several customers, this keeps them apart.
 pub fn instances_of(
     plan: &Plan,
     instance: &Instance,

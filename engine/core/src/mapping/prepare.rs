@@ -13,7 +13,8 @@ use crate::template::{EvalError, Expression, Read, Scope, Shared, Template};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Document};
 
-/// One delivery's preparation: ask [`Preparation::next`], answer with [`Preparation::supply`], until it ends.
+/// One delivery's preparation: ask [`Preparation::next`], answer with [`Preparation::supply`],
+/// until it ends.
 #[derive(Debug)]
 pub struct Preparation<'a> {
     instance: &'a Instance,
@@ -111,6 +112,14 @@ impl<'a> Preparation<'a> {
         Ok(next)
     }
 
+    /// The name under which the integration will see what is needed now.
+    pub fn needs(&self) -> Option<&'a str> {
+        self.need().map(|need| match need {
+            Need::Delivery(require) => require.name.as_str(),
+            Need::Fetch(fetch) => fetch.name.as_str(),
+        })
+    }
+
     /// Answers the last need.
     pub fn supply(&mut self, supply: Supply) {
         let Some(need) = self.need() else { return };
@@ -183,12 +192,9 @@ impl<'a> Preparation<'a> {
     }
 
     fn know(&mut self, document: Document) {
-        let name = match self.need() {
-            Some(Need::Delivery(require)) => require.name.as_str(),
-            Some(Need::Fetch(fetch)) => fetch.name.as_str(),
-            None => return,
-        };
-        self.known.push((name, Shared::owned(document)));
+        if let Some(name) = self.needs() {
+            self.known.push((name, Shared::owned(document)));
+        }
     }
 
     /// Asks every rule that has not been asked and whose names are all there.
@@ -450,8 +456,8 @@ fn complete(operation: &Operation, input: Map<String, Document>) -> Result<Docum
     })
 }
 
-/// Our reference is what a look-up finds a record by: it must arrive unchanged, so what the target would cut or replace is
-/// refused here.
+/// Our reference is what a look-up finds a record by: it must arrive unchanged, so what the target
+/// would cut or replace is refused here.
 fn checked_reference(
     template: &Template,
     operation: &Operation,

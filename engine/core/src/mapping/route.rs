@@ -8,7 +8,8 @@ use serde_json::Value as Document;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// One event on its way to every instance that listens to its stream: converted once for all of them.
+/// One event on its way to every instance that listens to its stream: converted once for all of
+/// them.
 #[derive(Debug)]
 pub struct Routing<'a> {
     event_id: &'a str,
@@ -75,8 +76,8 @@ impl<'a> Routing<'a> {
 
 /// The idempotency key of a delivery: stable across restarts, definitions and replays.
 ///
-/// Hexadecimal digits of a SHA-256 over both names, each with its length before it, so that no two pairs share a text; cut
-/// to `length_max` characters.
+/// Hexadecimal digits of a SHA-256 over both names, each with its length before it, so that no two
+/// pairs share a text; cut to `length_max` characters.
 pub fn idempotency_key(instance: &InstanceId, dedup_key: &DedupKey, length_max: u32) -> String {
     let mut hash = Sha256::new();
     for part in [instance.as_str(), dedup_key.as_str()] {

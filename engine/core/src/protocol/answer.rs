@@ -7,7 +7,8 @@ use encoding_rs::{Encoding as Charset, UTF_8, WINDOWS_1252};
 use serde_json::Value as Document;
 use std::collections::BTreeMap;
 
-/// Makes an answer readable by the operation's (or connector's) rules. Never fails: an unreadable body says so in itself.
+/// Makes an answer readable by the operation's (or connector's) rules. Never fails: an unreadable
+/// body says so in itself.
 ///
 /// JSON and XML are nested at most 128 deep; a document type in XML makes it unreadable.
 pub fn decode(call: &Call<'_>, response: &HttpResponse) -> Answer {

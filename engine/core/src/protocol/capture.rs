@@ -1,7 +1,9 @@
-//! What is kept of an exchange for the audit: written without secrets and without declared personal data.
+//! What is kept of an exchange for the audit: written without secrets and without declared personal
+//! data.
 //!
-//! Nothing is searched and blotted out. The call is encoded a second time with [`Masked`] credentials and masked inputs, and
-//! of an answer only what its schema does not declare personal is shown: what must not be kept was never there.
+//! Nothing is searched and blotted out. The call is encoded a second time with [`Masked`]
+//! credentials and masked inputs, and of an answer only what its schema does not declare personal
+//! is shown: what must not be kept was never there.
 
 use super::{Answer, Call, Masked, encode, receipt};
 use crate::plan::OperationKind;
@@ -70,7 +72,8 @@ pub fn capture_answer(call: &Call<'_>, answer: &Answer) -> String {
             cut(Document::Array(items).to_string(), BODY_BYTES_MAX)
         }
         Ok(result) => cut(masked(&result, schema).to_string(), BODY_BYTES_MAX),
-        // An answer without the declared result may echo what was sent; how much it said is all that is safe to keep.
+        // An answer without the declared result may echo what was sent; how much it said is all
+        // that is safe to keep.
         Err(_) => format!("({} characters)", answer.text.chars().count()),
     }
 }
@@ -84,7 +87,8 @@ fn masked_input(call: &Call<'_>) -> Document {
     }
 }
 
-/// The value with everything masked that the schema declares personal. What the schema does not describe is shown.
+/// The value with everything masked that the schema declares personal. What the schema does not
+/// describe is shown.
 fn masked(value: &Document, schema: &Document) -> Document {
     if schema.get("x-sensitive") == Some(&Document::Bool(true)) {
         return if value.is_null() {

@@ -1,7 +1,7 @@
 //! Says what an answer means.
 //!
-//! The operation's rules come first, then the connector's; the first whose `when` holds decides. Where none does, or one
-//! cannot be evaluated, these last rules hold:
+//! The operation's rules come first, then the connector's; the first whose `when` holds decides.
+//! Where none does, or one cannot be evaluated, these last rules hold:
 //!
 //! | what came | a write | a read or session call |
 //! |---|---|---|
@@ -10,8 +10,8 @@
 //! | status 429 | throttle, for as long as `Retry-After` says | the same |
 //! | anything else | unknown | retry |
 //!
-//! And one rule stands above the definition's: a success is believed only if the answer can be read and holds what the
-//! operation says comes back. Otherwise it is as if no rule had matched.
+//! And one rule stands above the definition's: a success is believed only if the answer can be read
+//! and holds what the operation says comes back. Otherwise it is as if no rule had matched.
 
 use super::receipt::{receipt, select};
 use super::scope::of_answer;
@@ -29,8 +29,8 @@ const WHY_CHARS_MAX: usize = 500;
 
 /// What a write's (or session call's) answer means.
 ///
-/// `already_there` is what the target says; where [`super::adoption`] names a look-up, the caller reads and compares before
-/// believing it.
+/// `already_there` is what the target says; where [`super::adoption`] names a look-up, the caller
+/// reads and compares before believing it.
 pub fn classify_write(
     call: &Call<'_>,
     answer: &Result<Answer, SendError>,

@@ -15,10 +15,12 @@ use serde_json::{Map, Value as Document};
 
 /// Writes a call down as a request, with its credentials.
 ///
-/// Order: named documents as they are read, the variant, address, query, header fields, body, credentials.
+/// Order: named documents as they are read, the variant, address, query, header fields, body,
+/// credentials.
 ///
 /// # Errors
-/// If a template has no value, a value does not fit where it goes, a credential is not there, or no variant applies.
+/// If a template has no value, a value does not fit where it goes, a credential is not there, or no
+/// variant applies.
 pub fn encode(call: &Call<'_>, credentials: &dyn Credentials) -> Result<HttpRequest, EncodeError> {
     let mut writer = Writer::new(call, credentials);
     let variant = writer.variant()?;
@@ -232,7 +234,8 @@ impl<'c, 'a> Writer<'c, 'a> {
                 graphql::body(query, self.tree(variables, &place)?)
             }
             Content::Form(fields) => form::encode(&self.pairs(fields, &place)?).into(),
-            // A named document is text: a declaration would claim an encoding of bytes that it does not have.
+            // A named document is text: a declaration would claim an encoding of bytes that it does
+            // not have.
             Content::Xml(xml) => self.xml(xml, false, &place)?.into(),
             Content::Soap(soap) => self.soap(soap, &place)?.into(),
             Content::Text { text, .. } => self.evaluated(text, &place, Template::text)?.into(),
@@ -438,7 +441,8 @@ impl<'c, 'a> Writer<'c, 'a> {
                 {
                     continue;
                 }
-                // Null while it is being made: a document that reads itself finds nothing, and says so.
+                // Null while it is being made: a document that reads itself finds nothing, and says
+                // so.
                 self.documents.insert(name.clone(), Document::Null);
                 let made = self.document(name, content)?;
                 self.documents.insert(name.clone(), made);
@@ -488,7 +492,8 @@ fn add_query(url: &mut String, name: &str, value: &str) {
     url.push_str(&percent_encode(value));
 }
 
-/// RFC 9110 section 5.5: visible characters, spaces and tabs. A line break would start another field.
+/// RFC 9110 section 5.5: visible characters, spaces and tabs. A line break would start another
+/// field.
 fn check_header(name: &str, value: &str) -> Result<(), EncodeError> {
     let place = || format!("request.headers.{name}");
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);

@@ -35,7 +35,8 @@ pub fn look_up_input(
     input(operation, &spec.with, &scope)
 }
 
-/// For an answer that means `already_there`: how what is there is read and compared, if its rule says so.
+/// For an answer that means `already_there`: how what is there is read and compared, if its rule
+/// says so.
 pub fn adoption<'a>(call: &Call<'a>, answer: &Answer) -> Option<&'a LookUpSpec> {
     let scope = scope::of_answer(call, answer);
     let rule = classify::matching(call, &scope).ok()?;
@@ -44,8 +45,8 @@ pub fn adoption<'a>(call: &Call<'a>, answer: &Answer) -> Option<&'a LookUpSpec> 
         .filter(|_| rule.outcome == OutcomeWord::AlreadyThere)
 }
 
-/// An operation's input from templates over a scope the caller fills (a poll's `with`, a health call's), with the
-/// schema's defaults.
+/// An operation's input from templates over a scope the caller fills (a poll's `with`, a health
+/// call's), with the schema's defaults.
 ///
 /// # Errors
 /// If a template has no value, or the input does not fit the operation's schema.
@@ -74,8 +75,8 @@ pub fn input(
 
 /// What a look-up's result says about a write.
 ///
-/// Only a read that succeeded, or said in so many words that there is nothing, can prove absence; everything else is
-/// [`LookUp::Failed`].
+/// Only a read that succeeded, or said in so many words that there is nothing, can prove absence;
+/// everything else is [`LookUp::Failed`].
 pub fn look_up_verdict(write: &Call<'_>, spec: &LookUpSpec, read: &ReadResult) -> LookUp {
     let result = match read {
         ReadResult::Found { result, .. } => result,

@@ -1,4 +1,5 @@
-//! Protocols as pure codecs: write a call down as a request, make its answer readable, say what it means.
+//! Protocols as pure codecs: write a call down as a request, make its answer readable, say what it
+//! means.
 //!
 //! ```text
 //! Call ──encode──► HttpRequest ──(the shell sends)──► HttpResponse ──decode──► Answer ──classify──► Outcome, ReadResult
@@ -6,10 +7,14 @@
 //! ```
 //!
 //! Everything a system wants is in its definition; nothing here knows any. Invariants:
-//! - A value is escaped by what it goes into: a path segment, a query, XML, JSON, a form. Nothing is pasted together.
-//! - A body that cannot be read, or does not hold what the operation says comes back, never counts as success.
-//! - What an answer means is decided by the definition's rules; where none decides, a write is [`Outcome::Unknown`].
-//! - Secrets enter by [`Credentials`] only. With [`Masked`] the same code writes what people may see.
+//! - A value is escaped by what it goes into: a path segment, a query, XML, JSON, a form. Nothing
+//!   is pasted together.
+//! - A body that cannot be read, or does not hold what the operation says comes back, never counts
+//!   as success.
+//! - What an answer means is decided by the definition's rules; where none decides, a write is
+//!   [`Outcome::Unknown`].
+//! - Secrets enter by [`Credentials`] only. With [`Masked`] the same code writes what people may
+//!   see.
 
 mod answer;
 mod capture;
@@ -87,7 +92,8 @@ pub trait Credentials {
     }
 }
 
-/// Credentials that put `[secret]`-like marks where values would stand: for previews, captures and golden cases.
+/// Credentials that put `[secret]`-like marks where values would stand: for previews, captures and
+/// golden cases.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Masked;
 

@@ -8,11 +8,12 @@ use indexmap::IndexMap;
 use serde_json::Value as Document;
 use std::collections::BTreeMap;
 
-/// The receipt entry that lists what could not be read after a success. What stands in the target stands there, whether or
-/// not we could read its number.
+/// The receipt entry that lists what could not be read after a success. What stands in the target
+/// stands there, whether or not we could read its number.
 pub const UNREAD: &str = "unread";
 
-/// Evaluates a receipt's templates. Null entries are left out; those without a value are listed under [`UNREAD`].
+/// Evaluates a receipt's templates. Null entries are left out; those without a value are listed
+/// under [`UNREAD`].
 pub(super) fn receipt(templates: &IndexMap<String, Template>, scope: &Scope<'_>) -> Receipt {
     let mut entries = BTreeMap::new();
     let mut unread = Vec::new();
@@ -34,8 +35,9 @@ pub(super) fn receipt(templates: &IndexMap<String, Template>, scope: &Scope<'_>)
 /// Selects the result out of an answer's body.
 ///
 /// # Errors
-/// In words, if the body is not what the operation says comes back: unreadable, without the place where the result should
-/// stand, with several where one is expected, or of another kind. An answer of a proxy must not pass for "nothing there".
+/// In words, if the body is not what the operation says comes back: unreadable, without the place
+/// where the result should stand, with several where one is expected, or of another kind. An answer
+/// of a proxy must not pass for "nothing there".
 pub(super) fn select(call: &Call<'_>, answer: &Answer) -> Result<Document, String> {
     if let Some(why) = &answer.unreadable {
         return Err(format!("the answer cannot be read: {why}"));
@@ -76,8 +78,8 @@ fn selected(
     Ok(Document::Array(list))
 }
 
-/// Whether an empty list means "none": what should hold the items is there. In JSON that is the list itself; in XML, where
-/// an empty list leaves no trace, it is the root element.
+/// Whether an empty list means "none": what should hold the items is there. In JSON that is the
+/// list itself; in XML, where an empty list leaves no trace, it is the root element.
 fn container_is_there(call: &Call<'_>, spec: &ResultSpec, path: &Path, body: &Document) -> bool {
     let Some(legs) = path.legs() else {
         return matches!(body, Document::Object(_) | Document::Array(_));
@@ -108,7 +110,8 @@ fn container_is_there(call: &Call<'_>, spec: &ResultSpec, path: &Path, body: &Do
         )
 }
 
-/// The kind of the result's top, where its schema names it. More would make every new member of theirs an incident.
+/// The kind of the result's top, where its schema names it. More would make every new member of
+/// theirs an incident.
 fn check_kind(spec: &ResultSpec, result: &Document) -> Result<(), String> {
     let Some(kind) = spec.schema.get("type").and_then(Document::as_str) else {
         return Ok(());

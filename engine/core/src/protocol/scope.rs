@@ -22,9 +22,11 @@ pub(super) fn of_call<'c>(call: &'c Call<'_>) -> Scope<'c> {
     scope
 }
 
-/// What a call's answer adds: `status`, `headers`, `text`, `body`, and the connector's own `answers`, in order.
+/// What a call's answer adds: `status`, `headers`, `text`, `body`, and the connector's own
+/// `answers`, in order.
 ///
-/// One of these that has no value stays undefined: what reads it fails, and whoever evaluates that says so.
+/// One of these that has no value stays undefined: what reads it fails, and whoever evaluates that
+/// says so.
 pub(super) fn of_answer<'c>(call: &'c Call<'_>, answer: &'c Answer) -> Scope<'c> {
     let mut scope = of_call(call);
     add_answer(&mut scope, call, answer);

@@ -57,7 +57,8 @@ pub fn step_input(call: &Call<'_>, step: &Step) -> Result<Document, EncodeError>
     look_up::input(operation, &step.with, &scope::of_call(call))
 }
 
-/// Judges a step by its outcome rules, then by its `until`; `call` is the sequence's own call with the results so far.
+/// Judges a step by its outcome rules, then by its `until`; `call` is the sequence's own call with
+/// the results so far.
 ///
 /// # Errors
 /// If a rule or `until` cannot be evaluated.
@@ -104,7 +105,8 @@ pub fn step_verdict(
     }
 }
 
-/// The receipt of a finished sequence; `call.steps` holds every step's result, and `result` is the last one's.
+/// The receipt of a finished sequence; `call.steps` holds every step's result, and `result` is the
+/// last one's.
 ///
 /// # Errors
 /// If no variant applies any more. What cannot be read is listed in the receipt instead.
@@ -122,7 +124,8 @@ pub fn sequence_receipt(call: &Call<'_>) -> Result<Receipt, EncodeError> {
     Ok(receipt(&write.receipt, &scope))
 }
 
-/// A step's rules judge its result, not an answer: there is no status, and no header field to wait by.
+/// A step's rules judge its result, not an answer: there is no status, and no header field to wait
+/// by.
 fn no_answer() -> Answer {
     Answer {
         status: 200,

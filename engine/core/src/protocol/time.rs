@@ -8,7 +8,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value as Document;
 use std::time::Duration;
 
-/// No wait that a system asks for is longer: more is a mistake of theirs, and operators would never see the record again.
+/// No wait that a system asks for is longer: more is a mistake of theirs, and operators would never
+/// see the record again.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A setting-dependent duration, e.g. the connection's time limit. Sees `settings`.
@@ -23,8 +24,8 @@ pub fn duration(template: &Template, settings: &Document) -> Result<Duration, Ev
     })
 }
 
-/// A wait: seconds, a duration, an HTTP date (RFC 9110 section 5.6.7) or a timestamp (RFC 3339). `None` if it is none of
-/// these, or null.
+/// A wait: seconds, a duration, an HTTP date (RFC 9110 section 5.6.7) or a timestamp (RFC 3339).
+/// `None` if it is none of these, or null.
 pub(super) fn wait(value: &Document, now: Timestamp) -> Option<Duration> {
     if let Some(number) = Number::of(value) {
         return seconds(&number);

@@ -10,7 +10,8 @@ const ITEMS_MAX: usize = 100_000;
 
 /// Evaluates a tree; `None` is left out: a null leaf, or an `if` that does not hold.
 ///
-/// Maps and lists leave out members and items that are left out. What a leaf computes is data and stays as it is.
+/// Maps and lists leave out members and items that are left out. What a leaf computes is data and
+/// stays as it is.
 ///
 /// # Errors
 /// If a template has no value, or `for` walks what is no list; `place` says where.

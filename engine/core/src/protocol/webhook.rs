@@ -52,7 +52,8 @@ impl WebhookError {
     }
 }
 
-/// Whether a webhook is genuine: which of the live secrets matched. Constant time over the raw bytes, before any parsing.
+/// Whether a webhook is genuine: which of the live secrets matched. Constant time over the raw
+/// bytes, before any parsing.
 ///
 /// Every secret is tried, whether or not an earlier one matched. An empty secret matches nothing.
 ///
@@ -139,12 +140,14 @@ fn basic(field: &str) -> Option<Vec<u8>> {
 
 /// Cuts a genuine body into its events, keeping each one's bytes as received.
 ///
-/// Where `each` is a plain path such as `$.events[*]`, the bytes are exactly those of the body, and everything around the
-/// events is passed over without being built. For other paths each event is written anew from its parsed form.
+/// Where `each` is a plain path such as `$.events[*]`, the bytes are exactly those of the body, and
+/// everything around the events is passed over without being built. For other paths each event is
+/// written anew from its parsed form.
 ///
 /// # Errors
-/// If the body is not UTF-8 or not JSON, has more events than allowed, nothing where the events should stand, or an event
-/// that is nested too deep, or has no id, or one that another event of the body has too.
+/// If the body is not UTF-8 or not JSON, has more events than allowed, nothing where the events
+/// should stand, or an event that is nested too deep, or has no id, or one that another event of
+/// the body has too.
 pub fn split(webhook: &Webhook, id: &Path, body: &Bytes) -> Result<Vec<RawEvent>, WebhookError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         WebhookError::malformed(format!("not UTF-8 at byte {}", error.valid_up_to()))

@@ -1,11 +1,12 @@
 //! From source text to something that runs: one walk over the syntax tree.
 //!
-//! The walk refuses what could make a binary float or call code, lists what is read, and writes the expression down again
-//! with operators and tests as calls of our own filters. Filters bind tighter than any operator, so the rewritten text
-//! needs parentheses only around `and`, `or`, `not` and `if`.
+//! The walk refuses what could make a binary float or call code, lists what is read, and writes the
+//! expression down again with operators and tests as calls of our own filters. Filters bind tighter
+//! than any operator, so the rewritten text needs parentheses only around `and`, `or`, `not` and
+//! `if`.
 
+use super::chain::{Chain, Link, Place};
 use super::engine::environment;
-use super::filters::{self, Kind, Param, Spec};
 use super::{CompileError, Read};
 use minijinja::Value;
 use minijinja::machinery::{self, ast};
@@ -16,8 +17,9 @@ use std::fmt::Write as _;
 /// The longest source of one scalar.
 const SOURCE_BYTES_MAX: usize = 64 * 1024;
 
-/// The most tokens of one expression. It bounds how deep a syntax tree can get, and with it the stack that walking,
-/// compiling and dropping one takes: a chain of operators nests as deep as it is long.
+/// The most tokens of one expression. It bounds how deep a syntax tree can get, and with it the
+/// stack that walking, compiling and dropping one takes: a chain of operators nests as deep as it
+/// is long.
 const TOKENS_MAX: usize = 500;
 
 /// One compiled expression.
@@ -155,93 +157,22 @@ fn lower(tree: &ast::Expr<'_>) -> Result<Lowered, CompileError> {
     })
 }
 
-fn offset_of(tree: &ast::Expr<'_>) -> usize {
+pub(super) fn offset_of(tree: &ast::Expr<'_>) -> usize {
     tree.span().start_offset as usize
-}
-
-/// What stands around an operand.
-#[derive(Default, Clone)]
-struct Place {
-    /// Filters applied to it, nearest first.
-    filters: Vec<String>,
-    /// Whether it may be missing.
-    guarded: bool,
-}
-
-/// A name with its members: `payment.links['mandate']`.
-struct Chain<'t, 's> {
-    root: &'s str,
-    offset: usize,
-    links: Vec<Link<'t, 's>>,
-}
-
-enum Link<'t, 's> {
-    Member(String),
-    Computed(&'t ast::Expr<'s>),
-}
-
-impl<'t, 's> Chain<'t, 's> {
-    fn of(tree: &'t ast::Expr<'s>) -> Option<Self> {
-        match tree {
-            ast::Expr::Var(var) => Some(Self {
-                root: var.id,
-                offset: var.span().start_offset as usize,
-                links: Vec::new(),
-            }),
-            ast::Expr::GetAttr(get) => {
-                Some(Self::of(&get.expr)?.followed_by(Link::Member(get.name.to_owned())))
-            }
-            ast::Expr::GetItem(get) => {
-                let link = match text_literal(&get.subscript_expr) {
-                    Some(name) => Link::Member(name),
-                    None => Link::Computed(&get.subscript_expr),
-                };
-                Some(Self::of(&get.expr)?.followed_by(link))
-            }
-            _ => None,
-        }
-    }
-
-    fn followed_by(mut self, link: Link<'t, 's>) -> Self {
-        self.links.push(link);
-        self
-    }
-
-    fn read(&self, place: &Place) -> Read {
-        let members = self.links.iter().map_while(|link| match link {
-            Link::Member(name) => Some(name.clone()),
-            Link::Computed(_) => None,
-        });
-        Read {
-            path: std::iter::once(self.root.to_owned())
-                .chain(members)
-                .collect(),
-            offset: self.offset,
-            filters: place.filters.clone(),
-            guarded: place.guarded,
-        }
-    }
-}
-
-fn text_literal(tree: &ast::Expr<'_>) -> Option<String> {
-    match tree {
-        ast::Expr::Const(literal) => literal.value.as_str().map(str::to_owned),
-        _ => None,
-    }
 }
 
 /// Writes the expression down again and collects what it reads.
 #[derive(Default)]
-struct Writer {
-    text: String,
+pub(super) struct Writer {
+    pub(super) text: String,
     reads: Vec<Read>,
     slots: Vec<Vec<String>>,
 }
 
-type Written = Result<(), CompileError>;
+pub(super) type Written = Result<(), CompileError>;
 
 impl Writer {
-    fn write(&mut self, tree: &ast::Expr<'_>, place: &Place) -> Written {
+    pub(super) fn write(&mut self, tree: &ast::Expr<'_>, place: &Place) -> Written {
         if let Some(chain) = Chain::of(tree) {
             return self.chain(&chain, place);
         }
@@ -287,12 +218,13 @@ impl Writer {
         }
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.text.push(')');
     }
 
-    /// A name with its members is one slot, so that only what it leads to is converted. What is not there is undefined,
-    /// and strict use says so; behind it, a computed link is followed in the expression.
+    /// A name with its members is one slot, so that only what it leads to is converted. What is not
+    /// there is undefined, and strict use says so; behind it, a computed link is followed in the
+    /// expression.
     fn chain(&mut self, chain: &Chain<'_, '_>, place: &Place) -> Written {
         let read = chain.read(place);
         let slot = self.slot(&read.path);
@@ -413,7 +345,8 @@ impl Writer {
         self.call(&op.left, name, &[&op.right])
     }
 
-    /// `and`, `or`: a run of the same operator is written flat, so that long conditions do not nest.
+    /// `and`, `or`: a run of the same operator is written flat, so that long conditions do not
+    /// nest.
     fn both(&mut self, op: &ast::BinOp<'_>) -> Written {
         let is_and = matches!(op.op, ast::BinOpKind::ScAnd);
         let mut operands = vec![&op.right];
@@ -510,176 +443,5 @@ impl Writer {
         }
         self.text.push('}');
         Ok(())
-    }
-
-    fn filter(&mut self, filter: &ast::Filter<'_>, offset: usize, place: &Place) -> Written {
-        let spec = find(Kind::Filter, filter.name, offset)?;
-        let Some(operand) = &filter.expr else {
-            return Err(CompileError::new(
-                offset,
-                "a filter needs something before it",
-            ));
-        };
-        let mut filters = vec![filter.name.to_owned()];
-        filters.extend(place.filters.iter().cloned());
-        let start = self.text.len();
-        self.write(
-            operand,
-            &Place {
-                filters,
-                guarded: spec.takes_missing,
-            },
-        )?;
-        if spec.name == "default" && Chain::of(operand).is_some() {
-            return self.otherwise(start, spec, &filter.args, offset);
-        }
-        self.arguments(spec, &filter.args, offset)
-    }
-
-    /// `name | default(other)`: what stands in may itself fail, so it is evaluated only if it is needed.
-    fn otherwise(
-        &mut self,
-        start: usize,
-        spec: &Spec,
-        args: &[ast::CallArg<'_>],
-        offset: usize,
-    ) -> Written {
-        let name = self.text.split_off(start);
-        // Writing into a `String` cannot fail.
-        write!(self.text, "({name} if {name}|op_present() else none").unwrap_or_default();
-        self.arguments(spec, args, offset)?;
-        self.close();
-        Ok(())
-    }
-
-    fn test(&mut self, test: &ast::Test<'_>, offset: usize) -> Written {
-        let spec = find(Kind::Test, test.name, offset)?;
-        self.write(
-            &test.expr,
-            &Place {
-                guarded: spec.takes_missing,
-                ..Place::default()
-            },
-        )?;
-        self.arguments(spec, &test.args, offset)
-    }
-
-    /// Writes `|name(…)` with every argument in its place and the missing ones as their defaults.
-    fn arguments(&mut self, spec: &Spec, args: &[ast::CallArg<'_>], offset: usize) -> Written {
-        let mut given: Vec<Option<&ast::Expr<'_>>> = vec![None; spec.params.len()];
-        let mut in_order = spec
-            .params
-            .iter()
-            .enumerate()
-            .filter(|(_, param)| !param.keyword);
-        let mut rest = Vec::new();
-        for arg in args {
-            let (slot, value) = match arg {
-                ast::CallArg::Pos(value) => (in_order.next().map(|(at, _)| at), value),
-                ast::CallArg::Kwarg(name, value) => {
-                    let slot = spec.params.iter().position(|param| param.name == *name);
-                    if slot.is_none() {
-                        return Err(spec.misuse(offset, &format!("has no argument `{name}`")));
-                    }
-                    (slot, value)
-                }
-                ast::CallArg::PosSplat(_) | ast::CallArg::KwargSplat(_) => {
-                    return Err(spec.misuse(offset, "takes its arguments written out"));
-                }
-            };
-            match slot.and_then(|slot| given.get_mut(slot)) {
-                Some(Some(_)) => return Err(spec.misuse(offset, "is given an argument twice")),
-                Some(slot) => *slot = Some(value),
-                None if spec.rest => rest.push(value),
-                None => return Err(spec.misuse(offset, "is given too many arguments")),
-            }
-        }
-        self.text.push('|');
-        self.text.push_str(&spec.internal_name());
-        self.text.push('(');
-        for (param, value) in spec.params.iter().zip(&given) {
-            match (value, param.default) {
-                (Some(value), _) => {
-                    check_literal(spec, param, value)?;
-                    self.write(value, &Place::default())?;
-                }
-                (None, Some(default)) => self.text.push_str(default),
-                (None, None) => {
-                    return Err(
-                        spec.misuse(offset, &format!("needs its argument `{}`", param.name))
-                    );
-                }
-            }
-            self.text.push(',');
-        }
-        let applied = spec
-            .params
-            .iter()
-            .position(|param| ["filter", "test"].contains(&param.name));
-        let applied = applied.and_then(|at| given.get(at).copied().flatten());
-        self.passed_on(spec, applied, &rest, offset)?;
-        self.close();
-        Ok(())
-    }
-
-    /// The arguments of the filter or test that `map`, `select` and their like apply to each item.
-    fn passed_on(
-        &mut self,
-        spec: &Spec,
-        name: Option<&ast::Expr<'_>>,
-        rest: &[&ast::Expr<'_>],
-        offset: usize,
-    ) -> Written {
-        let Some(kind) = spec.applies else {
-            return Ok(());
-        };
-        let Some(name) = name.and_then(text_literal) else {
-            return Ok(());
-        };
-        let inner = find(kind, &name, offset)?;
-        if rest.len() > inner.params.len() {
-            return Err(inner.misuse(offset, "is given too many arguments"));
-        }
-        for (at, param) in inner.params.iter().enumerate() {
-            match (rest.get(at), param.default) {
-                (Some(value), _) => {
-                    check_literal(inner, param, value)?;
-                    self.write(value, &Place::default())?;
-                }
-                (None, Some(default)) => self.text.push_str(default),
-                (None, None) => {
-                    let why = format!("needs its argument `{}`", param.name);
-                    return Err(inner.misuse(offset, &why));
-                }
-            }
-            self.text.push(',');
-        }
-        Ok(())
-    }
-}
-
-fn find(kind: Kind, name: &str, offset: usize) -> Result<&'static Spec, CompileError> {
-    if let Some(spec) = filters::find(kind, name) {
-        return Ok(spec);
-    }
-    let error = CompileError::new(offset, format!("there is no {} `{name}`", kind.word()));
-    Err(match filters::nearest(kind, name) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error,
-    })
-}
-
-/// What can be checked of an argument before anything runs: a pattern, a format, a rounding mode.
-fn check_literal(spec: &Spec, param: &Param, value: &ast::Expr<'_>) -> Written {
-    let offset = offset_of(value);
-    match text_literal(value) {
-        Some(text) => {
-            filters::check_literal(param.name, &text).map_err(|why| CompileError::new(offset, why))
-        }
-        None if param.literal => Err(spec.misuse(
-            offset,
-            &format!("needs its argument `{}` written out", param.name),
-        )),
-        None => Ok(()),
     }
 }

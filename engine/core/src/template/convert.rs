@@ -1,4 +1,5 @@
-//! Between documents and the values of the template crate. Binary floats cannot pass in either direction.
+//! Between documents and the values of the template crate. Binary floats cannot pass in either
+//! direction.
 
 use crate::value::Number;
 use indexmap::IndexMap;
@@ -9,10 +10,12 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-/// How deep a value may be nested; documents are bounded when they are read, this bounds what expressions build.
+/// How deep a value may be nested; documents are bounded when they are read, this bounds what
+/// expressions build.
 pub(super) const DEPTH_MAX: u32 = 128;
 
-/// A number that is not a plain integer, as the template crate sees it: opaque, compared by our operators only.
+/// A number that is not a plain integer, as the template crate sees it: opaque, compared by our
+/// operators only.
 #[derive(Debug)]
 pub(super) struct Exact(pub(super) Number);
 
@@ -102,7 +105,8 @@ pub(super) fn number_of(value: &Value) -> Option<Number> {
 /// A value as a document.
 ///
 /// # Errors
-/// In words, if there is something in it that no document can hold: undefined, a binary float, a function.
+/// In words, if there is something in it that no document can hold: undefined, a binary float, a
+/// function.
 pub(super) fn to_document(value: &Value) -> Result<Document, &'static str> {
     nested(value, DEPTH_MAX)
 }

@@ -42,7 +42,8 @@ fn register(environment: &mut Environment<'static>, spec: &'static Spec) {
     environment.add_filter(spec.internal_name(), call);
 }
 
-/// The values of one evaluation: what the names `r0`, `r1` and so on of a rewritten expression stand for.
+/// The values of one evaluation: what the names `r0`, `r1` and so on of a rewritten expression
+/// stand for.
 pub(super) struct Slots(pub(super) Vec<Value>);
 
 impl fmt::Debug for Slots {

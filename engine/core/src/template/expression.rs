@@ -37,7 +37,8 @@ impl Expression {
     /// Compiles; the source is the bare expression without braces.
     ///
     /// # Errors
-    /// If it is not an expression, names a filter or test that does not exist, or could make a binary float.
+    /// If it is not an expression, names a filter or test that does not exist, or could make a
+    /// binary float.
     pub fn compile(source: &str) -> Result<Self, CompileError> {
         Ok(Self {
             source: source.to_owned(),
@@ -194,7 +195,8 @@ impl Template {
         }
     }
 
-    /// Its value as text: strings as they are, integers and decimals in plain notation, booleans as `true`/`false`.
+    /// Its value as text: strings as they are, integers and decimals in plain notation, booleans as
+    /// `true`/`false`.
     ///
     /// # Errors
     /// As [`Template::value`]; also for null, lists and maps.
@@ -203,7 +205,8 @@ impl Template {
         self.to_text(value)
     }
 
-    /// Its value as text, with every computed part passed through `encode`; what is written out stays as it is.
+    /// Its value as text, with every computed part passed through `encode`; what is written out
+    /// stays as it is.
     ///
     /// # Errors
     /// As [`Template::text`]; also with the words of `encode` where it refuses a part.

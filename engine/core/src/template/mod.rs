@@ -1,29 +1,36 @@
-//! Expressions, templates and paths: what stands at the leaves of a definition. The only importer of the template crate.
+//! Expressions, templates and paths: what stands at the leaves of a definition. The only importer
+//! of the template crate.
 //!
 //! # What an expression is
-//! The expression language of Jinja without statements, function calls and floats: names, members, `[…]`, literals,
-//! `+ - * // %`, comparisons, `in`, `and or not`, `a if b else c`, `x | filter(…)`, `x is test(…)`.
+//! The expression language of Jinja without statements, function calls and floats: names, members,
+//! `[…]`, literals, `+ - * // %`, comparisons, `in`, `and or not`, `a if b else c`, `x |
+//! filter(…)`, `x is test(…)`.
 //!
 //! # What it promises
-//! - **Numbers are exact.** They are integers or decimals; `+ - *` and every comparison are exact on both, or an error.
-//!   A literal with a point, `/` and `**` do not compile, because each would make a binary float.
-//! - **What is not there is an error**, unless `default(…)` or `is defined` says otherwise, and these look along the whole
-//!   chain: `body.error.text | default('none')` also holds where there is no `body.error`. `default` stands in for null too.
+//! - **Numbers are exact.** They are integers or decimals; `+ - *` and every comparison are exact
+//!   on both, or an error. A literal with a point, `/` and `**` do not compile, because each would
+//!   make a binary float.
+//! - **What is not there is an error**, unless `default(…)` or `is defined` says otherwise, and
+//!   these look along the whole chain: `body.error.text | default('none')` also holds where there
+//!   is no `body.error`. `default` stands in for null too.
 //! - **A number is never compared with a text**: that is an error with help, not quietly false.
 //! - **It ends.** Steps are bounded by [`FUEL`], sizes by [`TEXT_BYTES_MAX`].
 //! - **Errors name the expression and what was missing, never a value.**
 //!
 //! # How it is done
-//! The template crate parses and runs. Between the two stands [`compile`]: it walks the syntax tree once, refuses what
-//! could make a float, lists the names that are read, and writes the expression down again with every operator and test
-//! as a call of one of our own exact filters, because the crate's operators would compare a decimal with an integer by
-//! their kinds. An expression that only reads a name needs none of that and never enters the crate.
+//! The template crate parses and runs. Between the two stands [`compile`]: it walks the syntax tree
+//! once, refuses what could make a float, lists the names that are read, and writes the expression
+//! down again with every operator and test as a call of one of our own exact filters, because the
+//! crate's operators would compare a decimal with an integer by their kinds. An expression that
+//! only reads a name needs none of that and never enters the crate.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "the enums matched here are the template crate's and JSON's; a new variant there is data we do not take"
 )]
 
+mod calls;
+mod chain;
 mod compile;
 mod convert;
 mod engine;
@@ -49,7 +56,8 @@ pub struct Read {
     pub offset: usize,
     /// Filters applied directly to it, in order, e.g. `["from_minor"]`.
     pub filters: Vec<String>,
-    /// Whether it may be missing: `default(…)`, `is defined` or `is undefined` stands directly behind it.
+    /// Whether it may be missing: `default(…)`, `is defined` or `is undefined` stands directly
+    /// behind it.
     pub guarded: bool,
 }
 

@@ -10,8 +10,8 @@ use std::fmt;
 
 /// A compiled JSONPath (RFC 9535).
 ///
-/// Paths of names, indexes and `[*]`, which is nearly all, are walked directly; only the others (descendants, slices,
-/// filters) go through the general machinery.
+/// Paths of names, indexes and `[*]`, which is nearly all, are walked directly; only the others
+/// (descendants, slices, filters) go through the general machinery.
 pub struct Path {
     source: String,
     way: Way,
@@ -48,6 +48,12 @@ impl Path {
                 error.help("a path starts with `$`: `$.payments[*].id`")
             }
         })?;
+        if let Some(offset) = float_literal(source) {
+            return Err(
+                CompileError::new(offset, "a number with a point would be a binary float")
+                    .help("compare such numbers in an expression, where they are exact"),
+            );
+        }
         let way = match query.segments.iter().map(leg).collect() {
             Some(legs) => Way::Direct(legs),
             None => Way::General(Box::new(query)),
@@ -128,6 +134,30 @@ impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Path").field(&self.source).finish()
     }
+}
+
+/// Where a number with a point or an exponent stands in a filter, outside of quotes.
+fn float_literal(source: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, c) in source.char_indices() {
+        match quote {
+            Some(open) if c == open && before != '\\' => quote = None,
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None if c.is_ascii_digit()
+                && !(before.is_alphanumeric() || matches!(before, '_' | '.')) =>
+            {
+                let rest = source.get(at..).unwrap_or_default();
+                let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+                if rest.starts_with(['.', 'e', 'E']) {
+                    return Some(at);
+                }
+            }
+            Some(_) | None => {}
+        }
+        before = c;
+    }
+    None
 }
 
 fn leg(segment: &Segment) -> Option<Leg> {

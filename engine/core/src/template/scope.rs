@@ -9,8 +9,9 @@ use std::sync::OnceLock;
 
 /// The names an expression may read, with their values.
 ///
-/// Documents are borrowed, and converted for the template crate once, when the first expression asks for them: building
-/// a scope costs next to nothing, and many expressions over one scope share one conversion. `Debug` shows names only.
+/// Documents are borrowed, and converted for the template crate once, when the first expression
+/// asks for them: building a scope costs next to nothing, and many expressions over one scope share
+/// one conversion. `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Scope<'a> {
     entries: Vec<Entry<'a>>,
@@ -119,8 +120,8 @@ impl<'a> Scope<'a> {
         self.entry(name).map(|entry| entry.shared().document())
     }
 
-    /// What a dotted name leads to; undefined if it leads nowhere. A whole document is converted once for every expression
-    /// that shares the scope; of a part of one, only that part is.
+    /// What a dotted name leads to; undefined if it leads nowhere. A whole document is converted
+    /// once for every expression that shares the scope; of a part of one, only that part is.
     pub(super) fn value_at(&self, path: &[String]) -> Value {
         let Some((root, members)) = path.split_first() else {
             return Value::UNDEFINED;

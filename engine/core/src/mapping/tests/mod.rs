@@ -91,6 +91,7 @@ fn prepare(event: &Document, supplies: &[Supply]) -> (Vec<String>, Next) {
             Next::Delivery { integration, by } => asked.push(format!("{integration} {by:?}")),
             end => return (asked, end),
         }
+        assert!(preparation.needs().is_some());
         preparation.supply(supply.clone());
     }
     let end = preparation.next();

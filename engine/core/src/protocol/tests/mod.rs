@@ -1,4 +1,5 @@
-//! What the codecs promise, tried with two invented systems: one strict and modern, one old and peculiar.
+//! What the codecs promise, tried with two invented systems: one strict and modern, one old and
+//! peculiar.
 
 #![expect(
     clippy::wildcard_enum_match_arm,

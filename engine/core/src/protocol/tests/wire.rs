@@ -289,7 +289,8 @@ fn numbered_pages_end_with_the_first_that_is_not_full() {
     }
 }
 
-/// Trees that survive the way there and back: no empty maps or lists, no null, texts only, lists of two or more.
+/// Trees that survive the way there and back: no empty maps or lists, no null, texts only, lists of
+/// two or more.
 fn tree() -> impl Strategy<Value = Document> {
     let text = "[ -~\n\r\täß€😀]{0,12}".prop_map(Document::from);
     text.prop_recursive(3, 20, 4, |inner| {

@@ -27,13 +27,16 @@ pub(in crate::protocol) fn looks_like_xml(text: &str) -> bool {
             .is_some_and(|c| c.is_alphabetic() || matches!(c, '?' | '!' | '_' | ':'))
 }
 
-/// The document and its text: `{root: …}`. Where a wrapper stands around a text, that text, and what it holds.
+/// The document and its text: `{root: …}`. Where a wrapper stands around a text, that text, and
+/// what it holds.
 ///
-/// An element with text only is a text; one with children or attributes is a map, with attributes as `@name` and text
-/// beside them as `#text`; what repeats, or is declared a list, is a list. Names are local names.
+/// An element with text only is a text; one with children or attributes is a map, with attributes
+/// as `@name` and text beside them as `#text`; what repeats, or is declared a list, is a list.
+/// Names are local names.
 ///
 /// # Errors
-/// If it is not well-formed, has a document type (entities could be anything) or is nested too deep.
+/// If it is not well-formed, has a document type (entities could be anything) or is nested too
+/// deep.
 pub(in crate::protocol) fn read(
     text: &str,
     rules: &XmlRules,

@@ -32,12 +32,12 @@ impl Default for Writing {
     }
 }
 
-/// Writes a document with one root: `@name` is an attribute, `#text` the text beside attributes, `#cdata` the same as
-/// CDATA, a list repeats its element, null leaves it out.
+/// Writes a document with one root: `@name` is an attribute, `#text` the text beside attributes,
+/// `#cdata` the same as CDATA, a list repeats its element, null leaves it out.
 ///
 /// # Errors
-/// If there is not exactly one root, a name is not an XML name, or a text has a character that XML 1.0 (section 2.2) or
-/// the target's character set lacks.
+/// If there is not exactly one root, a name is not an XML name, or a text has a character that XML
+/// 1.0 (section 2.2) or the target's character set lacks.
 pub(in crate::protocol) fn write(
     document: &Document,
     writing: Writing,

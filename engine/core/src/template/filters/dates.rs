@@ -1,4 +1,5 @@
-//! Filters on dates and timestamps. A date is `2026-03-14`; a timestamp is RFC 3339 and is taken in UTC.
+//! Filters on dates and timestamps. A date is `2026-03-14`; a timestamp is RFC 3339 and is taken in
+//! UTC.
 
 use super::{Param, Spec, Trouble, arg, bounded, text};
 use jiff::civil::Date;

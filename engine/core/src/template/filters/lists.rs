@@ -182,7 +182,8 @@ fn sort(args: &[Value]) -> Result<Value, Trouble> {
         };
         keyed.push((key, item));
     }
-    // A key without an order to another is an error, found before sorting: a comparison cannot fail half-way.
+    // A key without an order to another is an error, found before sorting: a comparison cannot fail
+    // half-way.
     if let Some(((first, _), rest)) = keyed.split_first() {
         for (key, _) in rest {
             order(first, key)?;

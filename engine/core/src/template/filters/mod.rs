@@ -1,10 +1,11 @@
 //! Filters and tests: the closed list of what expressions can do with a value.
 //!
-//! Each is one row of a table: name, arguments, a line for the manual, and a pure function. Operators are rows too, under
-//! names that nobody can write. The compiler checks names and arguments, so a function sees exactly its declared ones.
+//! Each is one row of a table: name, arguments, a line for the manual, and a pure function.
+//! Operators are rows too, under names that nobody can write. The compiler checks names and
+//! arguments, so a function sees exactly its declared ones.
 //!
-//! Filters that calculate take numbers, and texts that are strictly a number (documents read from XML hold only texts).
-//! Operators take numbers only.
+//! Filters that calculate take numbers, and texts that are strictly a number (documents read from
+//! XML hold only texts). Operators take numbers only.
 
 mod dates;
 mod lists;

@@ -1,4 +1,5 @@
-//! Filters that calculate. All are exact, or an error; rounding happens only where its name says so.
+//! Filters that calculate. All are exact, or an error; rounding happens only where its name says
+//! so.
 
 use super::{Param, Spec, Trouble, arg, count, items, number, text};
 use crate::money::{self, Rounding};

@@ -1,4 +1,5 @@
-//! Operators and tests: exact on integers and decimals alike, and never quietly false where kinds do not fit.
+//! Operators and tests: exact on integers and decimals alike, and never quietly false where kinds
+//! do not fit.
 
 use super::{Param, Spec, Trouble, arg, expected, text, texts};
 use crate::template::convert::{from_number, kind_of, number_of, text_of};

@@ -97,8 +97,8 @@ pub(super) const TABLE: &[Spec] = &[
     }),
 ];
 
-/// Patterns that are kept compiled. They stand in definitions and settings, so there are few; if one is made of data
-/// instead, this bounds what it costs.
+/// Patterns that are kept compiled. They stand in definitions and settings, so there are few; if
+/// one is made of data instead, this bounds what it costs.
 const PATTERNS_MAX: usize = 1000;
 
 /// A compiled pattern, compiled once and kept.
