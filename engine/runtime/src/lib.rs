@@ -37,6 +37,9 @@ pub mod telemetry;
 mod transport;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use connection::{Cause, CircuitView, Pause, Unusable};
 pub use counters::CountersSnapshot;
 pub use engine::{Engine, EngineOptions, Listen, StartError, Stopped};

@@ -18,7 +18,7 @@ use crate::context::{Context, later};
 use crate::intake::UNSENT;
 use crate::settle::{NotRecorded, With, settle};
 use futures_util::FutureExt as _;
-use ml_connector_core::delivery::{Awaited, Class, DeliveryState, Event, LookUp, Trouble};
+use ml_connector_core::delivery::{Class, DeliveryState, Event, LookUp, Trouble};
 use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::plan::Instance;
 use ml_connector_store::{Delivery, Error};
@@ -104,7 +104,6 @@ impl Job {
         let policy = self.policy_before_sending();
         self.delivery = settle(context, delivery, event, &policy, With::default()).await?;
         self.log();
-        self.recheck().await?;
         Ok(Done::Moved)
     }
 
@@ -170,43 +169,6 @@ impl Job {
         event: &'a Document,
     ) -> Result<Preparing<'a>, Error> {
         prepare::prepare(&self.context, &self.links, instance, event).await
-    }
-
-    /// What a delivery was held for may have appeared between looking for it and recording the
-    /// hold.
-    async fn recheck(&mut self) -> Result<(), NotRecorded> {
-        let DeliveryState::Held(hold) = &self.delivery.state else {
-            return Ok(());
-        };
-        let store = &self.context.store;
-        let there = match &hold.awaits {
-            Some(Awaited::Crosswalk { table, key }) => {
-                store.crosswalk_get(table, key).await?.is_some()
-            }
-            Some(Awaited::Delivery { delivery }) => store
-                .delivery_get(*delivery)
-                .await?
-                .is_some_and(|other| other.state.kind().is_terminal()),
-            Some(Awaited::Until { .. }) | None => false,
-        };
-        if !there {
-            return Ok(());
-        }
-        let released = settle(
-            &self.context,
-            &self.delivery,
-            Event::Released,
-            &UNSENT,
-            With::default(),
-        )
-        .await;
-        match released {
-            Ok(delivery) => self.delivery = delivery,
-            // The commit that made it appear has released this delivery as well.
-            Err(NotRecorded::Store(Error::Changed(_))) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
     }
 
     /// A panic is a bug of ours. The record must not be lost by it, nor tried again for ever.

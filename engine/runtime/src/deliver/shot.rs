@@ -316,7 +316,6 @@ impl Job {
         let recorded = record_surely(&self.context, &self.delivery, event, &stepped, with).await;
         self.delivery = recorded?;
         self.log();
-        self.recheck().await?;
         Ok(Done::Moved)
     }
 

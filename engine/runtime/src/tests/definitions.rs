@@ -167,7 +167,7 @@ operations:
       list: true
       schema: { type: object, properties: { number: { type: string }, amount: { type: number, x-unit: major } }, required: [number, amount] }
 outcomes:
-  - { when: status in [200, 201], outcome: succeeded }
+  - { when: "status in [200, 201]", outcome: succeeded }
   - { when: status == 440, outcome: reauthenticate, why: session ended }
   - { when: status == 429, outcome: throttle, wait: "{{ headers['retry-after'] | default(none) }}", why: slow down }
   - { when: status == 503, outcome: retry, class: intermittent, wait: "{{ headers['retry-after'] | default(none) }}", why: away }

@@ -20,6 +20,8 @@ pub(super) enum Fault {
     Status(u16, Option<u32>),
     /// Nothing is done until `release` is called; then as usual.
     Hang,
+    /// It is done, and no answer ever comes.
+    DoneAndSilent,
 }
 
 /// The ledger: receipts by reference, one session at a time.
@@ -58,7 +60,11 @@ impl Ledger {
 
     /// The next requests `what` (e.g. `POST /receipts`) meet these faults, one each.
     pub(super) fn fail(&self, what: &str, faults: &[Fault]) {
-        self.state().faults.entry(what.to_owned()).or_default().extend(faults.iter().cloned());
+        self.state()
+            .faults
+            .entry(what.to_owned())
+            .or_default()
+            .extend(faults.iter().cloned());
     }
 
     /// Lets everything go on that hangs.
@@ -67,15 +73,26 @@ impl Ledger {
     }
 
     pub(super) fn count(&self, what: &str) -> usize {
-        self.state().calls.iter().filter(|call| *call == what).count()
+        self.state()
+            .calls
+            .iter()
+            .filter(|call| *call == what)
+            .count()
     }
 
     pub(super) fn posted(&self) -> Vec<String> {
         let state = self.state();
-        state.receipts.iter().map(|receipt| receipt["reference"].as_str().unwrap().to_owned()).collect()
+        state
+            .receipts
+            .iter()
+            .map(|receipt| receipt["reference"].as_str().unwrap().to_owned())
+            .collect()
     }
 
-    pub(super) async fn answer(self: Arc<Self>, request: HttpRequest) -> Result<HttpResponse, SendError> {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, SendError> {
         let path = path(&request).to_owned();
         let what = format!("{} {}", request.method.as_str(), path);
         let fault = {
@@ -88,18 +105,26 @@ impl Ledger {
         if let Some(Fault::Hang) = fault {
             self.release.notified().await;
         }
+        if let Some(Fault::DoneAndSilent) = fault {
+            self.state().act(&what, &request);
+            return std::future::pending().await;
+        }
         let mut state = self.state();
         state.at_once -= 1;
-        let cut = || SendError::Unknown { why: "connection cut".to_owned() };
+        let cut = || SendError::Unknown {
+            why: "connection cut".to_owned(),
+        };
         match fault {
-            Some(Fault::NotSent) => Err(SendError::NotSent { why: "connection refused".to_owned() }),
+            Some(Fault::NotSent) => Err(SendError::NotSent {
+                why: "connection refused".to_owned(),
+            }),
             Some(Fault::CutBefore) => Err(cut()),
             Some(Fault::Status(status, wait)) => Ok(with_wait(status, wait)),
             Some(Fault::CutAfter) => {
                 state.act(&what, &request);
                 Err(cut())
             }
-            Some(Fault::Hang) | None => Ok(state.act(&what, &request)),
+            Some(Fault::Hang | Fault::DoneAndSilent) | None => Ok(state.act(&what, &request)),
         }
     }
 }
@@ -116,7 +141,11 @@ impl LedgerState {
                     return reply(403, &json!({ "error": "no" }));
                 }
                 self.log_ons += 1;
-                let session = format!("session-{}-of-{}", self.log_ons, body["user"].as_str().unwrap());
+                let session = format!(
+                    "session-{}-of-{}",
+                    self.log_ons,
+                    body["user"].as_str().unwrap()
+                );
                 self.session = Some(session.clone());
                 reply(200, &json!({ "session": session }))
             }
@@ -135,8 +164,11 @@ impl LedgerState {
             }
             "GET /receipts" => {
                 let wanted = query(request, "reference");
-                let found: Vec<&Document> =
-                    self.receipts.iter().filter(|receipt| receipt["reference"] == wanted.as_str()).collect();
+                let found: Vec<&Document> = self
+                    .receipts
+                    .iter()
+                    .filter(|receipt| receipt["reference"] == wanted.as_str())
+                    .collect();
                 reply(200, &json!({ "receipts": found }))
             }
             _ => reply(404, &json!({})),
@@ -158,6 +190,8 @@ pub(super) struct PaymentsState {
     pub(super) page_size: usize,
     pub(super) faults: BTreeMap<String, VecDeque<Fault>>,
     pub(super) calls: Vec<String>,
+    /// The list request that asks for items from here on meets this fault, once.
+    pub(super) page_fault: Option<(usize, Fault)>,
     /// What each list request asked for.
     pub(super) since: Vec<String>,
 }
@@ -174,25 +208,39 @@ impl Payments {
     }
 
     pub(super) fn pay(&self, id: &str, amount: u64, customer: &str) {
-        let payment = json!({ "id": id, "amount": amount, "currency": "GBP", "customer": customer });
+        let payment =
+            json!({ "id": id, "amount": amount, "currency": "GBP", "customer": customer });
         self.state().payments.insert(id.to_owned(), payment);
     }
 
     pub(super) fn fail(&self, what: &str, faults: &[Fault]) {
-        self.state().faults.entry(what.to_owned()).or_default().extend(faults.iter().cloned());
+        self.state()
+            .faults
+            .entry(what.to_owned())
+            .or_default()
+            .extend(faults.iter().cloned());
     }
 
-    pub(super) async fn answer(self: Arc<Self>, request: HttpRequest) -> Result<HttpResponse, SendError> {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, SendError> {
         let path = path(&request).to_owned();
         let mut state = self.state();
         let what = format!("{} {path}", request.method.as_str());
         state.calls.push(what.clone());
         let fault = state.faults.get_mut(&what).and_then(VecDeque::pop_front);
         match fault {
-            Some(Fault::NotSent) => return Err(SendError::NotSent { why: "refused".to_owned() }),
+            Some(Fault::NotSent) => {
+                return Err(SendError::NotSent {
+                    why: "refused".to_owned(),
+                });
+            }
             Some(Fault::Status(status, wait)) => return Ok(with_wait(status, wait)),
-            Some(Fault::CutAfter | Fault::CutBefore | Fault::Hang) => {
-                return Err(SendError::Unknown { why: "cut".to_owned() });
+            Some(Fault::CutAfter | Fault::CutBefore | Fault::Hang | Fault::DoneAndSilent) => {
+                return Err(SendError::Unknown {
+                    why: "cut".to_owned(),
+                });
             }
             None => {}
         }
@@ -200,7 +248,10 @@ impl Payments {
         if path == "/version" {
             return Ok(reply(200, &json!({})));
         }
-        assert_eq!(request.header("authorization"), Some("Bearer pay-token-1234"));
+        assert_eq!(
+            request.header("authorization"),
+            Some("Bearer pay-token-1234")
+        );
         if let Some(id) = path.strip_prefix("/payments/") {
             return Ok(match state.payments.get(id) {
                 Some(payment) => reply(200, payment),
@@ -210,10 +261,18 @@ impl Payments {
         assert_eq!(path, "/events");
         let since = query(&request, "since");
         let from = query(&request, "after").parse::<usize>().unwrap_or(0);
+        if let Some((_, Fault::Status(status, wait))) =
+            state.page_fault.take_if(|(page, _)| *page == from)
+        {
+            return Ok(with_wait(status, wait));
+        }
         state.since.push(since.clone());
         let size = state.page_size;
-        let listed: Vec<&Document> =
-            state.events.iter().filter(|event| event["at"].as_str().unwrap() >= since.as_str()).collect();
+        let listed: Vec<&Document> = state
+            .events
+            .iter()
+            .filter(|event| event["at"].as_str().unwrap() >= since.as_str())
+            .collect();
         let page: Vec<&&Document> = listed.iter().skip(from).take(size).collect();
         let next = (from + size < listed.len()).then(|| (from + size).to_string());
         Ok(reply(200, &json!({ "events": page, "next": next })))
@@ -227,7 +286,9 @@ fn path(request: &HttpRequest) -> &str {
 
 fn query(request: &HttpRequest, name: &str) -> String {
     let query = request.url.split_once('?').map_or("", |(_, query)| query);
-    let value = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(&format!("{name}=")));
     let value = value.unwrap_or_default();
     value.replace("%3A", ":").replace("%2B", "+")
 }
@@ -238,13 +299,19 @@ fn body(request: &HttpRequest) -> Document {
 
 fn reply(status: u16, body: &Document) -> HttpResponse {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    HttpResponse { status, headers, body: Bytes::from(body.to_string()) }
+    HttpResponse {
+        status,
+        headers,
+        body: Bytes::from(body.to_string()),
+    }
 }
 
 fn with_wait(status: u16, wait: Option<u32>) -> HttpResponse {
     let mut response = reply(status, &json!({ "error": "scripted" }));
     if let Some(wait) = wait {
-        response.headers.push(("Retry-After".to_owned(), wait.to_string()));
+        response
+            .headers
+            .push(("Retry-After".to_owned(), wait.to_string()));
     }
     response
 }

@@ -1,0 +1,160 @@
+//! Outages: attempts stop, nothing is lost, and the end of the outage is found.
+
+use super::systems::Fault;
+use super::world::World;
+use ml_connector_core::delivery::StateKind;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn an_outage_costs_no_attempts_and_one_probe_at_a_time() {
+    let world = World::new().await;
+    world
+        .ledger
+        .fail("POST /receipts", &vec![Fault::NotSent; 3]);
+    world
+        .ledger
+        .fail("GET /version", &vec![Fault::Status(500, None); 3]);
+    for n in 0..3 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world.until_circuit("ledger", "open").await;
+    let sent = world.ledger.count("POST /receipts");
+    for n in 10..40 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    // Probes come after 5, 10, 20 and 40 s; the first three find it still away.
+    for (probe, wait) in [(1, 5), (2, 10), (3, 20)] {
+        world.clock.advance(wait * SECOND);
+        world
+            .until_true("a probe was made", async || {
+                world.ledger.count("GET /version") == probe
+            })
+            .await;
+        world
+            .until_true("the next one is later", async || {
+                world
+                    .connection("ledger")
+                    .await
+                    .circuit
+                    .probe_at
+                    .is_some_and(|at| at > world.now())
+            })
+            .await;
+    }
+    assert_eq!(
+        world.ledger.count("POST /receipts"),
+        sent,
+        "nothing was tried while it was open"
+    );
+    for n in 10..40 {
+        let delivery = world.delivery(&format!("PM{n}")).await;
+        assert_eq!(delivery.state.kind(), StateKind::Pending);
+        assert_eq!(
+            (delivery.progress.attempts, delivery.revision),
+            (0, 0),
+            "waiting costs nothing"
+        );
+    }
+    world.clock.advance(40 * SECOND);
+    world.until_circuit("ledger", "closed").await;
+    world
+        .while_time_passes("everything is delivered", SECOND, async || {
+            let all = world.deliveries().await;
+            all.iter()
+                .all(|one| one.state.kind() == StateKind::Delivered)
+                .then_some(())
+        })
+        .await;
+    let mut posted = world.ledger.posted();
+    posted.sort();
+    posted.dedup();
+    assert_eq!(posted.len(), 33);
+    assert_eq!(world.ledger.posted().len(), 33, "nothing twice");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn records_whose_source_is_away_wait_without_blocking_the_lane() {
+    let world = World::new().await;
+    world
+        .payments
+        .fail("GET /payments/PM1", &vec![Fault::NotSent; 3]);
+    world.payments.pay("PM1", 100, "CU1");
+    world.webhook(&[super::world::event("EV-PM1", "PM1")]).await;
+    for _ in 0..2 {
+        let before = world.delivery("PM1").await.revision;
+        world
+            .while_time_passes("it is tried again", SECOND, async || {
+                (world.delivery("PM1").await.revision > before).then_some(())
+            })
+            .await;
+    }
+    world
+        .while_time_passes("its source counts as away", SECOND, async || {
+            (world.connection("pay").await.circuit.state == "open").then_some(())
+        })
+        .await;
+    let waiting = world.delivery("PM1").await;
+    assert_eq!(waiting.progress.attempts, 0);
+    world
+        .while_time_passes("it is delivered", SECOND, async || {
+            (world.delivery("PM1").await.state.kind() == StateKind::Delivered).then_some(())
+        })
+        .await;
+    assert_eq!(world.ledger.posted(), ["PM1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_token_stops_the_connection_and_a_new_one_in_the_vault_starts_it() {
+    let world = World::new().await;
+    world
+        .payments
+        .fail("GET /payments/PM1", &vec![Fault::Status(401, None); 3]);
+    world.payments.pay("PM1", 100, "CU1");
+    world.webhook(&[super::world::event("EV-PM1", "PM1")]).await;
+    world
+        .while_time_passes("the circuit opens", SECOND, async || {
+            (world.connection("pay").await.circuit.state == "open").then_some(())
+        })
+        .await;
+    let circuit = world.connection("pay").await.circuit;
+    assert_eq!(circuit.cause.unwrap().class.as_str(), "authentication");
+    let wait = circuit.probe_at.unwrap().duration_since(world.now());
+    assert!(
+        wait.as_secs() > 20 * 60,
+        "refused credentials are not tried again soon: {wait:?}"
+    );
+    // Not held: nothing is wrong with the record.
+    assert_eq!(world.delivery("PM1").await.state.kind(), StateKind::Pending);
+    world.secrets.set("pay/token", "pay-token-1234");
+    world
+        .while_time_passes("the new token is noticed", SECOND, async || {
+            (world.connection("pay").await.circuit.state == "closed").then_some(())
+        })
+        .await;
+    world.until_state("PM1", "delivered").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_requests_are_under_way_than_the_connector_allows() {
+    let world = World::new().await;
+    world.ledger.fail("POST /receipts", &vec![Fault::Hang; 8]);
+    for n in 0..8 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world
+        .until_true("two hang", async || world.ledger.state().at_once == 2)
+        .await;
+    world
+        .until("all are there", async || {
+            world.ledger.release();
+            (world.ledger.posted().len() == 8).then_some(())
+        })
+        .await;
+    assert_eq!(world.ledger.state().at_once_max, 2);
+    world.stop().await;
+}

@@ -1,0 +1,171 @@
+//! What a person does, and that it is kept.
+
+use super::systems::Fault;
+use super::world::{World, act};
+use crate::operator::{self, Act, Command, Reply};
+use ml_connector_core::delivery::{Decision, Receipt, StateKind};
+use ml_connector_core::identity::ConnectionId;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_held_record_is_retried_by_a_person() {
+    let world = World::new().await;
+    world
+        .ledger
+        .fail("POST /receipts", &[Fault::Status(422, None)]);
+    world.collect("PM1", 100).await;
+    world.until_state("PM1", "held").await;
+    assert_eq!(world.resolve("PM1", Decision::Retry).await, None);
+    let delivery = world.until_state("PM1", "delivered").await;
+    let history = world.store().delivery_history(delivery.id).await.unwrap();
+    let text = serde_json::to_string(&history).unwrap();
+    assert!(
+        text.contains("ann") && text.contains("a test"),
+        "actor and reason are kept: {text}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_cannot_be_retried_blindly() {
+    let world = World::new().await;
+    world.ledger.fail("POST /receipts", &[Fault::CutAfter]);
+    world.collect("PM1", 100).await;
+    world.until_state("PM1", "uncertain").await;
+    let refused = world.resolve("PM1", Decision::Retry).await.unwrap();
+    assert!(refused.contains("may already have it"), "{refused}");
+    let receipt = Receipt([("number".to_owned(), "R1".into())].into());
+    assert_eq!(
+        world.resolve("PM1", Decision::Posted { receipt }).await,
+        None
+    );
+    assert_eq!(world.state("PM1").await.kind(), StateKind::Delivered);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_act_without_a_reason_is_refused() {
+    let world = World::new().await;
+    let command = Command::Pause {
+        connection: ConnectionId::new("ledger"),
+        act: Act {
+            actor: "ann".to_owned(),
+            reason: " ".to_owned(),
+        },
+    };
+    assert!(matches!(
+        world.engine().execute(command).await,
+        Reply::Refused { .. }
+    ));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_paused_connection_is_left_alone_until_it_is_resumed() {
+    let world = World::new().await;
+    let connection = ConnectionId::new("ledger");
+    let pause = Command::Pause {
+        connection: connection.clone(),
+        act: act(),
+    };
+    assert_eq!(world.engine().execute(pause).await, Reply::Done);
+    for n in 0..5 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world.clock.advance(3600 * SECOND);
+    assert_eq!(
+        world
+            .connection("ledger")
+            .await
+            .circuit
+            .pause
+            .unwrap()
+            .actor,
+        "ann"
+    );
+    assert!(
+        world.ledger.state().calls.is_empty(),
+        "{:?}",
+        world.ledger.state().calls
+    );
+    let resume = Command::Resume {
+        connection,
+        act: act(),
+    };
+    assert_eq!(world.engine().execute(resume).await, Reply::Done);
+    world
+        .until_true("all are there", async || world.ledger.posted().len() == 5)
+        .await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_control_socket_serves_the_same_commands() {
+    let world = World::new().await;
+    world.collect("PM1", 100).await;
+    world.until_state("PM1", "delivered").await;
+    let folder = tempfile::TempDir::new().unwrap();
+    // Longer than a socket address can be.
+    let deep = folder.path().join("d".repeat(120));
+    std::fs::create_dir(&deep).unwrap();
+    for path in [
+        folder.path().join("control.sock"),
+        deep.join("control.sock"),
+    ] {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let tracker = tokio_util::task::TaskTracker::new();
+        let listener = operator::bind(&path).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&path).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        let app = operator::routes(world.engine().clone());
+        let clock = world.engine().clock();
+        tracker.spawn(crate::server::serve(
+            listener,
+            app,
+            clock,
+            stop.clone(),
+            tracker.clone(),
+        ));
+        let reply = operator::call(&path, &Command::Status).await.unwrap();
+        let Reply::Status(status) = reply else {
+            panic!("{reply:?}")
+        };
+        assert_eq!(status.site.as_deref(), Some("testsite"));
+        assert_eq!(status.instances[0].counts.received, 1);
+        assert_eq!(status.connections.len(), 2);
+        stop.cancel();
+        tracker.close();
+        tracker.wait().await;
+    }
+    let nobody = folder.path().join("nobody.sock");
+    let error = operator::call(&nobody, &Command::Status).await.unwrap_err();
+    assert!(
+        matches!(error, operator::CallError::NoEngine { .. }),
+        "{error}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_ping_shows_what_it_read_or_why_it_could_not() {
+    let world = World::new().await;
+    let connection = ConnectionId::new("ledger");
+    let ping = Command::Ping { connection };
+    let Reply::Pinged(pinged) = world.engine().execute(ping.clone()).await else {
+        panic!()
+    };
+    assert_eq!(pinged.steps[0].shows.as_deref(), Some("version 1.2"));
+    world.ledger.fail("GET /version", &[Fault::NotSent]);
+    let Reply::Pinged(pinged) = world.engine().execute(ping).await else {
+        panic!()
+    };
+    assert!(
+        pinged.steps[0].error.as_ref().unwrap().contains("refused"),
+        "{pinged:?}"
+    );
+    world.stop().await;
+}

@@ -1,0 +1,172 @@
+//! Sessions: one log-on at a time, one renewal per stale token, turns between connections.
+
+use super::systems::Fault;
+use super::world::World;
+use ml_connector_core::delivery::StateKind;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn many_calls_share_one_log_on_and_the_stop_logs_off() {
+    let world = World::new().await;
+    for n in 0..20 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world
+        .until_true("all are there", async || world.ledger.posted().len() == 20)
+        .await;
+    assert_eq!(world.ledger.state().log_ons, 1);
+    let ledger = std::sync::Arc::clone(&world.ledger);
+    world.stop().await;
+    let state = ledger.state();
+    assert_eq!((state.log_offs, state.session.clone()), (1, None));
+}
+
+#[tokio::test]
+async fn a_stale_session_is_renewed_once_and_nothing_is_posted_twice() {
+    let world = World::new().await;
+    world.collect("PM0", 100).await;
+    world.until_state("PM0", "delivered").await;
+    // A person logs on with the same user: the engine's session is over.
+    world.ledger.state().session = Some("somebody else".to_owned());
+    for n in 1..20 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world
+        .while_time_passes("all are there", SECOND, async || {
+            (world.ledger.posted().len() == 20).then_some(())
+        })
+        .await;
+    assert_eq!(
+        world.ledger.state().log_ons,
+        2,
+        "one renewal for all of them"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_session_is_logged_off() {
+    let world = World::new().await;
+    world.collect("PM1", 100).await;
+    world.until_state("PM1", "delivered").await;
+    world
+        .while_time_passes("it is logged off", 30 * SECOND, async || {
+            (world.ledger.state().log_offs == 1).then_some(())
+        })
+        .await;
+    world.collect("PM2", 100).await;
+    world.until_state("PM2", "delivered").await;
+    assert_eq!(world.ledger.state().log_ons, 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once() {
+    let world = World::new().await;
+    world.secrets.set("ledger/password", "an-old-one");
+    for n in 0..10 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world.until_circuit("ledger", "open").await;
+    let cause = world.connection("ledger").await.circuit.cause.unwrap();
+    assert_eq!(
+        (cause.class.as_str(), cause.help.as_str()),
+        ("authentication", "set the password")
+    );
+    world.clock.advance(600 * SECOND);
+    assert_eq!(
+        world.ledger.count("POST /logon"),
+        1,
+        "another try would lock the account"
+    );
+    for delivery in world.deliveries().await {
+        assert_eq!(
+            (delivery.state.kind(), delivery.progress.attempts),
+            (StateKind::Pending, 0)
+        );
+    }
+    world.secrets.set("ledger/password", "ledger-pass-99");
+    world
+        .while_time_passes("the right one is noticed", SECOND, async || {
+            (world.ledger.posted().len() == 10).then_some(())
+        })
+        .await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_secret_stops_the_connection_and_names_itself() {
+    let world = World::new().await;
+    world.secrets.remove("ledger/password");
+    world.collect("PM1", 100).await;
+    world.until_circuit("ledger", "open").await;
+    let cause = world.connection("ledger").await.circuit.cause.unwrap();
+    assert!(cause.why.contains("ledger/password"), "{cause:?}");
+    assert!(cause.help.contains("secrets set"), "{cause:?}");
+    assert_eq!(world.state("PM1").await.kind(), StateKind::Pending);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn connections_of_one_scope_take_turns_with_one_live_session() {
+    // A second company of the same installation, reached with the same user.
+    let world = World::with(&[
+        (
+            "    secrets: { password: ledger/password }",
+            concat!(
+                "    secrets: { password: ledger/password }\n",
+                "  branch:\n    connector: netledger\n",
+                "    settings: { base_url: \"http://netledger.test\" }\n",
+                "    secrets: { password: ledger/password }",
+            ),
+        ),
+        (
+            "    connections: { payfast: pay, netledger: ledger }",
+            concat!(
+                "    connections: { payfast: pay, netledger: ledger }\n",
+                "  - use: payfast-netledger/receipts\n    name: branch-receipts\n",
+                "    params: { collected_on: branch }\n",
+                "    connections: { payfast: pay, netledger: branch }",
+            ),
+        ),
+    ])
+    .await;
+    for n in 0..6 {
+        world.collect(&format!("PM{n}"), 100).await;
+        let id = format!("BR{n}");
+        world.payments.pay(&id, 100, "CU1");
+        let mut event = super::world::event(&format!("EV-{id}"), &id);
+        event["action"] = "branch".into();
+        world.webhook(&[event]).await;
+    }
+    world
+        .while_time_passes("all are there", SECOND, async || {
+            (world.ledger.posted().len() == 12).then_some(())
+        })
+        .await;
+    // Every change of hands ended the session before. A second log-on beside a live one would have
+    // shown as a stale session.
+    let state = world.ledger.state();
+    assert_eq!(state.log_ons, state.log_offs + 1);
+    drop(state);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_on_that_fails_for_the_moment_costs_no_attempt() {
+    let world = World::new().await;
+    world.ledger.fail(
+        "POST /logon",
+        &[Fault::Status(503, Some(30)), Fault::CutBefore],
+    );
+    world.collect("PM1", 100).await;
+    world
+        .while_time_passes("it is delivered", SECOND, async || {
+            (world.delivery("PM1").await.state.kind() == StateKind::Delivered).then_some(())
+        })
+        .await;
+    assert_eq!(world.delivery("PM1").await.progress.attempts, 1);
+    world.stop().await;
+}
