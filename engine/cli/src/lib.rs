@@ -8,6 +8,7 @@ mod ask;
 mod commands;
 mod csv;
 mod definitions;
+pub mod demo;
 mod expected;
 mod failure;
 mod files;
@@ -55,18 +56,18 @@ struct Cli {
     command: Command,
 }
 
-/// Runs the command line of this process and says how it ended.
-pub fn main() -> ExitCode {
-    run(std::env::args_os())
+/// Runs the command line of this process and says how it ended. `stage` is where demonstrations come from.
+pub fn main(stage: &dyn demo::Stage) -> ExitCode {
+    run(std::env::args_os(), stage)
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+fn run(arguments: impl IntoIterator<Item = OsString>, stage: &dyn demo::Stage) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return explain_usage(&error),
     };
     let mut terminal = Terminal::of_process(cli.color);
-    let done = commands::perform(cli.command, &mut terminal)
+    let done = commands::perform(cli.command, stage, &mut terminal)
         .and_then(|exit| terminal.flush().map(|()| exit).map_err(anyhow::Error::from));
     match done {
         Ok(exit) => exit.into(),

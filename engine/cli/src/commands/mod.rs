@@ -5,6 +5,7 @@ mod completions;
 mod connections;
 mod crosswalk;
 mod deliveries;
+mod demo;
 mod explain;
 mod ping;
 mod preview;
@@ -17,6 +18,7 @@ mod test;
 mod validate;
 mod version;
 
+use crate::demo::Stage;
 use crate::failure::Exit;
 use crate::terminal::Terminal;
 use clap::{Subcommand, ValueEnum};
@@ -24,6 +26,8 @@ use clap::{Subcommand, ValueEnum};
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the engine at work against simulated systems, and compare the books.
+    Demo(demo::Args),
     /// Run the engine: take webhooks, poll, deliver.
     Run(run::Args),
     /// Check definitions, without network and without secrets.
@@ -61,8 +65,13 @@ pub(crate) enum Command {
 }
 
 /// Performs a command.
-pub(crate) fn perform(command: Command, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+pub(crate) fn perform(
+    command: Command,
+    stage: &dyn Stage,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
     match command {
+        Command::Demo(args) => demo::perform(&args, stage, terminal),
         Command::Run(args) => run::perform(&args, terminal),
         Command::Validate(args) => validate::perform(&args, terminal),
         Command::Test(args) => test::perform(&args, terminal),

@@ -3,6 +3,7 @@
 use super::audit::{HistoryOutput, RecordOutput, VerificationOutput};
 use super::crosswalk::CrosswalkOutput;
 use super::deliveries::{DecisionsOutput, DeliveriesOutput, DeliveryOutput};
+use super::demo::DemoOutput;
 use super::ping::PingOutput;
 use super::secrets::SecretsOutput;
 use super::status::StatusOutput;
@@ -51,6 +52,7 @@ const OUTPUTS: &[(&str, fn() -> Schema)] = &[
     ("decisions", || schema_for!(DecisionsOutput)),
     ("deliveries", || schema_for!(DeliveriesOutput)),
     ("delivery", || schema_for!(DeliveryOutput)),
+    ("demo", || schema_for!(DemoOutput)),
     ("history", || schema_for!(HistoryOutput)),
     ("ping", || schema_for!(PingOutput)),
     ("preview", || schema_for!(PreviewOutput)),
