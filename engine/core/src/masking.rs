@@ -5,25 +5,55 @@ use serde_json::Value as Document;
 /// What stands in place of a personal value.
 pub const MASK: &str = "[masked]";
 
-/// A copy of a document with the members masked that its schema declares with `x-sensitive: true`, at any depth.
+/// How many references a schema is followed through at one place; more is a circle.
+const HOPS_MAX: usize = 16;
+
+/// Keywords whose schemas speak of the same value.
+const SAME_VALUE: [&str; 6] = ["anyOf", "oneOf", "allOf", "if", "then", "else"];
+
+/// A copy of a document with everything masked that its schema declares with `x-sensitive: true`,
+/// at any depth. What is personal in one of several alternatives is personal; what the schema does
+/// not describe is shown.
 pub fn masked(document: &Document, schema: &Document) -> Document {
-    if schema.get("x-sensitive") == Some(&Document::Bool(true)) && !document.is_null() {
-        return Document::String(MASK.to_owned());
+    mask(document, &described(vec![schema], schema), schema)
+}
+
+/// Whether a schema declares anything personal at all.
+pub fn declares_personal(schema: &Document) -> bool {
+    match schema {
+        Document::Object(members) => is_personal(schema) || members.values().any(declares_personal),
+        Document::Array(items) => items.iter().any(declares_personal),
+        Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => false,
+    }
+}
+
+fn is_personal(schema: &Document) -> bool {
+    schema.get("x-sensitive") == Some(&Document::Bool(true))
+}
+
+/// `schemas` is everything that speaks of this value.
+fn mask(document: &Document, schemas: &[&Document], root: &Document) -> Document {
+    if !document.is_null() && schemas.iter().any(|schema| is_personal(schema)) {
+        return MASK.into();
     }
     match document {
-        Document::Object(members) => members
-            .iter()
-            .map(|(name, value)| {
-                let property = schema.get("properties").and_then(|all| all.get(name));
-                (
-                    name.clone(),
-                    masked(value, property.unwrap_or(&Document::Null)),
-                )
-            })
-            .collect(),
+        Document::Object(members) => {
+            let shown = members.iter().map(|(name, value)| {
+                let of_member = schemas
+                    .iter()
+                    .flat_map(|schema| of_member(schema, name))
+                    .collect();
+                (name.clone(), mask(value, &described(of_member, root), root))
+            });
+            Document::Object(shown.collect())
+        }
         Document::Array(items) => {
-            let schema = schema.get("items").unwrap_or(&Document::Null);
-            items.iter().map(|item| masked(item, schema)).collect()
+            let of_items = schemas.iter().flat_map(|schema| of_items(schema)).collect();
+            let schemas = described(of_items, root);
+            items
+                .iter()
+                .map(|item| mask(item, &schemas, root))
+                .collect()
         }
         Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => {
             document.clone()
@@ -31,9 +61,53 @@ pub fn masked(document: &Document, schema: &Document) -> Document {
     }
 }
 
+/// Schemas with everything they refer to or are made of, as far as it speaks of the same value.
+fn described<'s>(mut schemas: Vec<&'s Document>, root: &'s Document) -> Vec<&'s Document> {
+    let mut at = 0;
+    let enough = schemas.len() + HOPS_MAX * 16;
+    while let Some(schema) = schemas.get(at).copied() {
+        at += 1;
+        if schemas.len() > enough {
+            break;
+        }
+        let referred = schema.get("$ref").and_then(Document::as_str);
+        schemas.extend(referred.and_then(|to| root.pointer(to.strip_prefix('#')?)));
+        for more in SAME_VALUE.iter().filter_map(|keyword| schema.get(*keyword)) {
+            if let Document::Array(several) = more {
+                schemas.extend(several);
+            } else {
+                schemas.push(more);
+            }
+        }
+    }
+    schemas
+}
+
+fn of_member<'s>(schema: &'s Document, name: &str) -> Vec<&'s Document> {
+    if let Some(property) = schema.get("properties").and_then(|all| all.get(name)) {
+        return vec![property];
+    }
+    let by_pattern = schema
+        .get("patternProperties")
+        .and_then(Document::as_object);
+    let by_pattern = by_pattern.into_iter().flat_map(|all| all.values());
+    by_pattern
+        .chain(schema.get("additionalProperties"))
+        .collect()
+}
+
+fn of_items(schema: &Document) -> Vec<&Document> {
+    let first = schema
+        .get("prefixItems")
+        .and_then(Document::as_array)
+        .into_iter()
+        .flatten();
+    first.chain(schema.get("items")).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::{declares_personal, masked};
     use serde_json::json;
 
     #[test]
@@ -59,5 +133,31 @@ mod tests {
                 "lines": [{ "iban": "[masked]", "amount": 5 }],
             })
         );
+    }
+
+    #[test]
+    fn what_is_personal_in_one_alternative_is_personal() {
+        let schema = json!({
+            "$defs": { "id": { "x-sensitive": true }, "loop": { "$ref": "#/$defs/loop" } },
+            "anyOf": [
+                { "properties": { "a": { "type": "string" }, "d": { "$ref": "#/$defs/loop" } } },
+                { "properties": { "a": { "allOf": [{ "$ref": "#/$defs/id" }] } } },
+            ],
+            "then": { "properties": { "b": { "x-sensitive": true } } },
+            "properties": {
+                "tags": { "additionalProperties": { "$ref": "#/$defs/id" } },
+                "pair": { "prefixItems": [{ "x-sensitive": true }] },
+            },
+        });
+        let document =
+            json!({ "a": "1", "b": 2, "c": 3, "d": { "x": 4 }, "tags": { "t": 5 }, "pair": [6] });
+        assert_eq!(
+            masked(&document, &schema),
+            json!({ "a": "[masked]", "b": "[masked]", "c": 3, "d": { "x": 4 }, "tags": { "t": "[masked]" }, "pair": ["[masked]"] })
+        );
+        assert!(declares_personal(&schema));
+        assert!(!declares_personal(
+            &json!({ "properties": { "a": { "x-unit": "minor" } } })
+        ));
     }
 }

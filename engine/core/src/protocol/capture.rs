@@ -6,8 +6,9 @@
 //! is shown: what must not be kept was never there.
 
 use super::{Answer, Call, Masked, encode, receipt};
+use crate::masking::{declares_personal, masked};
 use crate::plan::OperationKind;
-use serde_json::{Map, Value as Document};
+use serde_json::Value as Document;
 use std::fmt::Write as _;
 
 /// The most bytes kept of a request line.
@@ -15,9 +16,6 @@ const LINE_BYTES_MAX: usize = 8 * 1024;
 
 /// The most bytes kept of a body.
 const BODY_BYTES_MAX: usize = 16 * 1024;
-
-/// What stands where personal data stood.
-const MASK: &str = "[masked]";
 
 /// A request as people may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +28,7 @@ pub struct Captured {
 
 /// Writes a call down for people.
 pub fn capture(call: &Call<'_>) -> Captured {
-    let input = masked_input(call);
+    let input = masked(call.input, &call.operation.input);
     let shown = Call {
         input: &input,
         ..call.clone()
@@ -63,7 +61,7 @@ pub fn capture_answer(call: &Call<'_>, answer: &Answer) -> String {
         return String::new();
     }
     let schema = &call.operation.result.schema;
-    if !has_sensitive(schema) {
+    if !declares_personal(schema) {
         return cut(answer.text.clone(), BODY_BYTES_MAX);
     }
     match receipt::select(call, answer) {
@@ -75,95 +73,6 @@ pub fn capture_answer(call: &Call<'_>, answer: &Answer) -> String {
         // An answer without the declared result may echo what was sent; how much it said is all
         // that is safe to keep.
         Err(_) => format!("({} characters)", answer.text.chars().count()),
-    }
-}
-
-fn masked_input(call: &Call<'_>) -> Document {
-    let schema: &Document = &call.operation.input;
-    if has_sensitive(schema) {
-        masked(call.input, schema)
-    } else {
-        call.input.clone()
-    }
-}
-
-/// The value with everything masked that the schema declares personal. What the schema does not
-/// describe is shown.
-fn masked(value: &Document, schema: &Document) -> Document {
-    if schema.get("x-sensitive") == Some(&Document::Bool(true)) {
-        return if value.is_null() {
-            Document::Null
-        } else {
-            MASK.into()
-        };
-    }
-    match value {
-        Document::Object(members) => {
-            let mut shown = Map::new();
-            for (name, member) in members {
-                let described = described_member(schema, name);
-                let member = described
-                    .iter()
-                    .fold(member.clone(), |v, schema| masked(&v, schema));
-                shown.insert(name.clone(), member);
-            }
-            Document::Object(shown)
-        }
-        Document::Array(items) => {
-            let described = alternatives(schema, "items");
-            let mask = |item: &Document| {
-                described
-                    .iter()
-                    .fold(item.clone(), |value, schema| masked(&value, schema))
-            };
-            Document::Array(items.iter().map(mask).collect())
-        }
-        Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => {
-            alternatives_of(schema)
-                .iter()
-                .fold(value.clone(), |value, one| masked(&value, one))
-        }
-    }
-}
-
-/// Every schema that speaks of a member: sensitive in one of several alternatives is sensitive.
-fn described_member<'s>(schema: &'s Document, name: &str) -> Vec<&'s Document> {
-    let mut found = Vec::new();
-    for one in std::iter::once(schema).chain(alternatives_of(schema)) {
-        match one
-            .get("properties")
-            .and_then(|properties| properties.get(name))
-        {
-            Some(member) => found.push(member),
-            None => found.extend(one.get("additionalProperties")),
-        }
-    }
-    found
-}
-
-fn alternatives<'s>(schema: &'s Document, keyword: &str) -> Vec<&'s Document> {
-    std::iter::once(schema)
-        .chain(alternatives_of(schema))
-        .filter_map(|one| one.get(keyword))
-        .collect()
-}
-
-fn alternatives_of(schema: &Document) -> Vec<&Document> {
-    ["anyOf", "oneOf", "allOf"]
-        .into_iter()
-        .filter_map(|keyword| schema.get(keyword)?.as_array())
-        .flatten()
-        .collect()
-}
-
-fn has_sensitive(schema: &Document) -> bool {
-    match schema {
-        Document::Object(members) => {
-            members.get("x-sensitive") == Some(&Document::Bool(true))
-                || members.values().any(has_sensitive)
-        }
-        Document::Array(items) => items.iter().any(has_sensitive),
-        Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => false,
     }
 }
 
