@@ -51,6 +51,7 @@ codes! {
     NO_MEMBERS = "E0313", "a member of something that has none";
     NEVER_EQUAL = "E0314", "a comparison that never holds";
     MIXED_COMPARISON = "E0315", "a number compared with a text";
+    UNASKED_NULL = "E0316", "something that may be null is read without asking";
     MISSING_INPUT = "E0401", "a required input is not given";
     UNKNOWN_INPUT = "E0402", "an input that the operation does not take";
     INPUT_TYPE = "E0403", "an input of the wrong type";

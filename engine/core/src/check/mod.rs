@@ -9,7 +9,10 @@ mod locate;
 mod nearest;
 mod rules;
 mod scope;
+mod site;
 mod walk;
+
+pub use site::check_site;
 
 use crate::diagnostic::Findings;
 use crate::plan::Library;

@@ -3,6 +3,7 @@
 use super::site::{Site, SiteConnection, SiteIntegration};
 use super::values::{misfits, nearest_span, with_defaults};
 use super::words;
+use crate::check;
 use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::identity::{ConnectionId, ConnectorId, CrosswalkId, InstanceId, IntegrationId};
@@ -27,6 +28,7 @@ impl Plan {
         };
         let connections = binder.connections();
         let instances = binder.instances(&connections);
+        findings.extend(check::check_site(site));
         let hash = Sha256::new()
             .chain_update(library.hash)
             .chain_update(site.hash)

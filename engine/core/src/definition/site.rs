@@ -78,7 +78,7 @@ pub struct SiteIntegration {
     /// Whether it runs.
     pub enabled: bool,
     /// Its place in the list of the file.
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 impl Site {

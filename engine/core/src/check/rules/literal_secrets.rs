@@ -17,7 +17,7 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
             let whole = leaf.shape.fixed().is_some();
             let why = suspicion(text).or_else(|| named_secret(leaf.key, text).filter(|_| whole));
             if let Some(why) = why {
-                findings.push(finding(context.place(leaf, at), why));
+                findings.push(secret_finding(context.place(leaf, at), why));
             }
         });
         header_in_text(context, leaf, findings);
@@ -32,7 +32,8 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
     }
 }
 
-fn finding(span: Span, why: &str) -> Diagnostic {
+/// What is said about a literal that looks like a secret.
+pub(in super::super) fn secret_finding(span: Span, why: &str) -> Diagnostic {
     Diagnostic::error(codes::LITERAL_SECRET, span, format!("this looks like a secret: {why}"))
         .help("declare it under `secrets` and put its value into the vault with `ml-connector secrets set`")
         .note("definitions are shared, reviewed and kept for ever; change the secret if this file has left your machine")
@@ -60,7 +61,7 @@ fn header_in_text(context: &Context<'_>, leaf: &Leaf<'_>, findings: &mut Finding
         && (follows("Bearer ") || follows("Basic "))
         && suspicion(text).is_none()
     {
-        findings.push(finding(
+        findings.push(secret_finding(
             context.place(leaf, &leaf.shape.at),
             "it is sent as `Authorization`",
         ));
@@ -79,13 +80,18 @@ fn defaults(
         let Some(text) = property.get("default").and_then(Document::as_str) else {
             continue;
         };
-        if let Some(why) = suspicion(text).or_else(|| named_secret(name, text)) {
-            findings.push(finding(
+        if let Some(why) = looks_secret(name, text) {
+            findings.push(secret_finding(
                 context.locator.value(owner, &route([key, name, "default"])),
                 why,
             ));
         }
     }
+}
+
+/// Why a text under a key looks like a secret, if it does.
+pub(in super::super) fn looks_secret(key: &str, text: &str) -> Option<&'static str> {
+    suspicion(text).or_else(|| named_secret(key, text))
 }
 
 /// Names whose value is a secret.

@@ -6,10 +6,13 @@ mod inputs;
 mod literal_secrets;
 mod money;
 mod names;
+mod nulls;
 mod paths;
 mod references;
 mod safety;
 mod unused;
+
+pub(super) use literal_secrets::{looks_secret, secret_finding};
 
 use super::Context;
 use crate::diagnostic::Findings;
@@ -22,6 +25,7 @@ pub(super) const ALL: &[fn(&Context<'_>, &mut Findings)] = &[
     literal_secrets::rule,
     money::rule,
     names::rule,
+    nulls::rule,
     paths::rule,
     references::rule,
     safety::rule,
