@@ -4,4 +4,5 @@ mod cli;
 mod definitions;
 mod diagnostics;
 mod kill;
+mod scenarios;
 mod tidy;
