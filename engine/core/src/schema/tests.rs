@@ -1,3 +1,5 @@
+//! What dotted paths mean in schemas, open and closed.
+
 use super::{EACH, Miss, Schema, Type, Types, Unit};
 use serde_json::{Value as Document, json};
 

@@ -1,3 +1,5 @@
+//! The node tree keeps every place, and every mistake of a file is found.
+
 use super::*;
 use crate::diagnostic::Findings;
 use crate::source::SourceSet;

@@ -1,3 +1,5 @@
+//! What an expression is made of, as checks see it.
+
 use super::*;
 use serde_json::json;
 
