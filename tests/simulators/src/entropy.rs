@@ -11,7 +11,7 @@ impl Entropy {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,12 +27,12 @@ impl Entropy {
         if wide == 0 {
             return 0;
         }
-        usize::try_from(self.next() % wide).unwrap_or(0)
+        usize::try_from(self.next_u64() % wide).unwrap_or(0)
     }
 
     /// True in so many of a thousand cases.
     pub fn chance(&mut self, per_mille: u32) -> bool {
-        self.next() % 1000 < u64::from(per_mille)
+        self.next_u64() % 1000 < u64::from(per_mille)
     }
 
     /// One of the items; `None` if there is none.
@@ -65,7 +65,7 @@ mod tests {
     fn the_same_seed_repeats_and_another_differs() {
         let draw = |seed| {
             let mut entropy = Entropy::new(seed);
-            (0..8).map(|_| entropy.next()).collect::<Vec<_>>()
+            (0..8).map(|_| entropy.next_u64()).collect::<Vec<_>>()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

@@ -4,7 +4,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::format_collect,
+    clippy::type_complexity,
+    reason = "a test fails by panicking, and reads best in one place"
 )]
 
 mod gocardless;

@@ -179,7 +179,9 @@ async fn webhooks_are_sent_again_until_they_are_taken_and_redirects_are_not_foll
         });
         assert_eq!(stated.unwrap(), gocardless::sign("s", body.as_bytes()));
     };
-    requests.iter().for_each(|request| signature(request));
+    for request in &requests {
+        signature(request);
+    }
     let counts = sender.counts();
     assert_eq!(
         (
@@ -221,7 +223,7 @@ mod engine {
                 return;
             };
             let mut request = Vec::new();
-            let mut part = [0; 65_536];
+            let mut part = vec![0; 65_536];
             let (signature, body) = loop {
                 let read = stream.read(&mut part).await.unwrap();
                 request.extend_from_slice(&part[..read]);

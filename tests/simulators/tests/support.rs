@@ -45,7 +45,9 @@ pub(crate) fn request(
 pub(crate) fn answer(reply: Reply) -> HttpResponse {
     match reply {
         Reply::Answer(response) => response,
-        other => panic!("no answer but {other:?}"),
+        other @ (Reply::Drop | Reply::Truncate { .. } | Reply::Delay { .. }) => {
+            panic!("no answer but {other:?}")
+        }
     }
 }
 

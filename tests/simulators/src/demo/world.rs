@@ -157,7 +157,7 @@ impl World {
     /// The text of a site file. Its paths are relative: definitions beside it, store and vault under `data`.
     pub fn site(&self, listen: &Listen) -> String {
         let mut site = String::new();
-        let _ = write!(
+        write!(
             site,
             "version: 1\nsite: demo\nstore: {{ path: data }}\n\
              vault: {{ path: data/vault, key: {{ file: vault.key }} }}\n\
@@ -180,7 +180,7 @@ impl World {
             collector = self.collector_server.url(),
             erp = self.erp_server.url(),
             settle = self.options.settle,
-        );
+        ).ok();
         site
     }
 

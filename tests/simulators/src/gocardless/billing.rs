@@ -30,38 +30,21 @@ impl Simulator {
         at: &str,
         now: Timestamp,
     ) -> Result<Record, Refusal> {
+        check_requests(body, at)?;
         let mandate_request = body.get("mandate_request").and_then(Value::as_object);
         let payment_request = body.get("payment_request").and_then(Value::as_object);
-        if mandate_request.is_none() && payment_request.is_none() {
-            return Err(Refusal::field(
-                format!("{at}/mandate_request"),
-                "or payment_request is required",
-            ));
-        }
-        if let Some(request) = mandate_request {
-            let scheme = text(request, "scheme");
-            let fits =
-                schemes::named(scheme).is_some_and(|s| s.currency == text(request, "currency"));
-            if !scheme.is_empty() && !fits {
-                let pointer = format!("{at}/mandate_request/scheme");
-                return Err(Refusal::field(pointer, "does not fit the currency"));
-            }
-        }
         let mut links = Map::new();
         links.insert("creditor".to_owned(), json!(self.creditor));
-        match link(body, "customer") {
-            Some(customer) => {
-                let known = self.store.get(Kind::Customers, customer);
-                if known.is_none_or(|row| row.removed) {
-                    return Err(Refusal::link_not_found(format!("{at}/links/customer")));
-                }
-                links.insert("customer".to_owned(), json!(customer));
+        let customer = if let Some(customer) = link(body, "customer") {
+            let known = self.store.get(Kind::Customers, customer);
+            if known.is_none_or(|row| row.removed) {
+                return Err(Refusal::link_not_found(format!("{at}/links/customer")));
             }
-            None => {
-                let customer = self.insert_blank_customer(now);
-                links.insert("customer".to_owned(), json!(customer));
-            }
-        }
+            customer.to_owned()
+        } else {
+            self.insert_blank_customer(now)
+        };
+        links.insert("customer".to_owned(), json!(customer));
         links.insert(
             "customer_billing_detail".to_owned(),
             json!(self.store.fresh_id("CBD")),
@@ -120,13 +103,9 @@ impl Simulator {
             .to_vec();
         members.push(BILLING_REQUEST_ACTIONS);
         let mut body = fields::check(&members, body, at)?;
-        let actions = body
-            .shift_remove("actions")
-            .and_then(|actions| match actions {
-                Value::Array(actions) => Some(actions),
-                _ => None,
-            });
-        let actions = actions.ok_or_else(|| Refusal::incorrectly_typed(format!("{at}/actions")))?;
+        let Some(Value::Array(actions)) = body.shift_remove("actions") else {
+            return Err(Refusal::incorrectly_typed(format!("{at}/actions")));
+        };
         let record = self.create_billing_request(&body, at, now)?;
         let id = id_of(&record);
         for action in actions {
@@ -435,6 +414,27 @@ impl Simulator {
         self.act_on_billing_request(&request, "fulfil", &Map::new(), now)
             .ok()
     }
+}
+
+/// A mandate or a payment is asked for, and a scheme fits its currency.
+fn check_requests(body: &Record, at: &str) -> Result<(), Refusal> {
+    let mandate_request = body.get("mandate_request").and_then(Value::as_object);
+    let payment_request = body.get("payment_request").and_then(Value::as_object);
+    if mandate_request.is_none() && payment_request.is_none() {
+        return Err(Refusal::field(
+            format!("{at}/mandate_request"),
+            "or payment_request is required",
+        ));
+    }
+    if let Some(request) = mandate_request {
+        let scheme = text(request, "scheme");
+        let fits = schemes::named(scheme).is_some_and(|s| s.currency == text(request, "currency"));
+        if !scheme.is_empty() && !fits {
+            let pointer = format!("{at}/mandate_request/scheme");
+            return Err(Refusal::field(pointer, "does not fit the currency"));
+        }
+    }
+    Ok(())
 }
 
 fn step(name: &str, requires: &[&str]) -> Value {

@@ -159,7 +159,7 @@ impl Simulator {
         let wanted = page
             .link("creditor")
             .is_none_or(|creditor| creditor == self.creditor);
-        let bodies = balances
+        let bodies: Vec<Value> = balances
             .into_iter()
             .filter(|_| wanted)
             .take(page.limit)
@@ -173,6 +173,6 @@ impl Simulator {
                 })
             })
             .collect();
-        self.envelope(Kind::Balances, bodies, None, None, page.limit)
+        self.envelope(Kind::Balances, &bodies, None, None, page.limit)
     }
 }

@@ -119,9 +119,8 @@ impl Refusal {
     /// An id inside the document names nothing.
     pub(crate) fn link_not_found(pointer: impl Into<String>) -> Self {
         let mut refusal = Self::usage(422, "link_not_found", "A linked resource was not found");
-        for detail in &mut refusal.details {
+        if let Some(detail) = refusal.details.first_mut() {
             detail.pointer = Some(pointer.into());
-            break;
         }
         refusal
     }

@@ -96,8 +96,7 @@ fn collect(
         checked.insert(name.clone(), value);
     }
     for field in fields.iter().filter(|field| field.required) {
-        if !checked.contains_key(field.name) && !body.get(field.name).is_some_and(|v| !v.is_null())
-        {
+        if !checked.contains_key(field.name) && body.get(field.name).is_none_or(Value::is_null) {
             errors.push((format!("{at}/{}", field.name), "is required".to_owned()));
         }
     }

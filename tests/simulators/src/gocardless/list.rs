@@ -36,6 +36,8 @@ pub(crate) enum Test {
     Several(&'static str, usize),
     /// Equals a link.
     Link(&'static str),
+    /// The event is about this resource: "all events for the given payment" (GC 2.10).
+    Subject(&'static str),
     /// Equals a boolean member.
     Flag(&'static str),
     /// `metadata[key]=value` or the text of a value.
@@ -56,6 +58,7 @@ enum Wanted {
     Member(&'static str, String),
     Several(&'static str, Vec<String>),
     Link(&'static str, String),
+    Subject(&'static str, String),
     Flag(&'static str, bool),
     Metadata(String, String),
     Own(&'static str, String),
@@ -158,6 +161,7 @@ impl Page {
                 Wanted::Several(member, values)
             }
             Test::Link(link) => Wanted::Link(link, value.to_owned()),
+            Test::Subject(link) => Wanted::Subject(link, value.to_owned()),
             Test::Flag(member) => match value {
                 "true" => Wanted::Flag(member, true),
                 "false" => Wanted::Flag(member, false),
@@ -223,7 +227,7 @@ impl Page {
             let ids = self
                 .wanted
                 .iter()
-                .filter(|wanted| matches!(wanted, Wanted::Link(name, _) if *name != "parent_event"))
+                .filter(|wanted| matches!(wanted, Wanted::Subject(..)))
                 .count();
             if given(&["resource_type"]) > 0 && ids > 0 {
                 return Err(Refusal::filter(
@@ -246,9 +250,11 @@ impl Page {
 
     /// The value of a link filter.
     pub(crate) fn link(&self, name: &str) -> Option<&str> {
-        self.wanted.iter().find_map(|wanted| match wanted {
-            Wanted::Link(link, value) if *link == name => Some(value.as_str()),
-            _ => None,
+        self.wanted.iter().find_map(|wanted| {
+            let Wanted::Link(link, value) = wanted else {
+                return None;
+            };
+            (*link == name).then_some(value.as_str())
         })
     }
 }
@@ -287,7 +293,7 @@ impl Simulator {
             .iter()
             .map(|row| Value::Object(row.body.clone()))
             .collect();
-        let mut answer = self.envelope(kind, bodies, first, last, page.limit);
+        let mut answer = self.envelope(kind, &bodies, first, last, page.limit);
         if let Some(include) = page.include {
             let linked = self.linked(include, &rows);
             if let Some(object) = answer.as_object_mut() {
@@ -301,7 +307,7 @@ impl Simulator {
     pub(crate) fn envelope(
         &self,
         kind: Kind,
-        bodies: Vec<Value>,
+        bodies: &[Value],
         before: Option<&str>,
         after: Option<&str>,
         limit: usize,
@@ -391,7 +397,7 @@ impl Simulator {
     fn fits(&self, kind: Kind, page: &Page, row: &Row, now: Timestamp) -> bool {
         !row.removed
             && (kind != Kind::Events || self.event_visible(row, now))
-            && self.default_view(kind, page, row)
+            && Self::default_view(kind, page, row)
             && page
                 .wanted
                 .iter()
@@ -399,7 +405,7 @@ impl Simulator {
     }
 
     /// Without `refund_type` only refunds of payments are listed (GC 2.7).
-    fn default_view(&self, kind: Kind, page: &Page, row: &Row) -> bool {
+    fn default_view(kind: Kind, page: &Page, row: &Row) -> bool {
         kind != Kind::Refunds || page.names.contains("refund_type") || row.link("payment").is_some()
     }
 
@@ -412,6 +418,10 @@ impl Simulator {
             Wanted::Member(member, value) => row.text(member) == value,
             Wanted::Several(member, values) => values.iter().any(|value| row.text(member) == value),
             Wanted::Link(name, id) => row.link(name) == Some(id),
+            Wanted::Subject(name, id) => {
+                let own = row.text("resource_type").strip_suffix('s') == Some(name);
+                own && row.link(name) == Some(id)
+            }
             Wanted::Flag(member, value) => {
                 row.body.get(*member).and_then(Value::as_bool) == Some(*value)
             }

@@ -182,11 +182,12 @@ impl Simulator {
         let action = happening.action;
         let row = self.store.get(kind, id).ok_or_else(|| missing(kind, id))?;
         let from = row.text("status").to_owned();
-        let arrows = match kind {
-            Kind::Payments => PAYMENT,
-            Kind::Mandates => MANDATE,
-            Kind::Refunds => REFUND,
-            _ => &[],
+        let arrows = if kind == Kind::Payments {
+            PAYMENT
+        } else if kind == Kind::Mandates {
+            MANDATE
+        } else {
+            REFUND
         };
         let step = arrows
             .iter()

@@ -429,7 +429,7 @@ impl Simulator {
         }
         let currency = row.text("currency");
         let tax_currency = row.text("tax_currency");
-        let bodies = items
+        let bodies: Vec<Value> = items
             .get(start..end)
             .unwrap_or(&[])
             .iter()
@@ -439,7 +439,7 @@ impl Simulator {
         let after = (end < items.len() && end > start).then(|| format!("item_{}", end - 1));
         Ok(self.envelope(
             Kind::PayoutItems,
-            bodies,
+            &bodies,
             before.as_deref(),
             after.as_deref(),
             page.limit,

@@ -54,11 +54,10 @@ impl Simulator {
             Ok(done) => (done.status, done.body),
             Err(refusal) => (refusal.status, Some(refusal.body(&request_id))),
         };
-        self.dress(status, body.as_ref(), rate.as_ref(), &request_id)
+        Self::dress(status, body.as_ref(), rate.as_ref(), &request_id)
     }
 
     fn dress(
-        &self,
         status: u16,
         body: Option<&Value>,
         rate: Option<&Rate>,
@@ -84,7 +83,7 @@ impl Simulator {
     }
 
     fn request_id(&mut self) -> String {
-        let (high, low) = (self.entropy.next(), self.entropy.next());
+        let (high, low) = (self.entropy.next_u64(), self.entropy.next_u64());
         let hex = format!("{high:016x}{low:016x}");
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
         [
@@ -146,10 +145,12 @@ impl Simulator {
         match (call.request.method, call.segments()) {
             (Method::Get, [_]) => {
                 let page = Page::parse(call.kind, &call.target.query)?;
-                let body = match call.kind {
-                    Kind::PayoutItems => self.list_payout_items(&page, call.now)?,
-                    Kind::Balances => self.list_balances(&page, call.now),
-                    kind => self.list(kind, &page, call.now)?,
+                let body = if call.kind == Kind::PayoutItems {
+                    self.list_payout_items(&page, call.now)?
+                } else if call.kind == Kind::Balances {
+                    self.list_balances(&page, call.now)
+                } else {
+                    self.list(call.kind, &page, call.now)?
                 };
                 Ok(Done::ok(body))
             }
@@ -303,10 +304,10 @@ impl Simulator {
         body: &Record,
         now: Timestamp,
     ) -> Result<Record, Refusal> {
-        match kind {
-            Kind::Subscriptions => self.check_subscription_update(id, body)?,
-            Kind::Customers => self.check_customer_update(id, body)?,
-            _ => {}
+        if kind == Kind::Subscriptions {
+            self.check_subscription_update(id, body)?;
+        } else if kind == Kind::Customers {
+            self.check_customer_update(id, body)?;
         }
         let row = self
             .store
@@ -376,7 +377,7 @@ impl Simulator {
                     exceeded: true,
                 };
                 let refusal = Refusal::usage(429, "rate_limit_exceeded", "Rate limit exceeded");
-                self.dress(
+                Self::dress(
                     429,
                     Some(&refusal.body(&request_id)),
                     Some(&rate),
@@ -386,7 +387,7 @@ impl Simulator {
             Fault::InternalError => {
                 let refusal =
                     Refusal::vendor(500, "internal_server_error", "Internal server error");
-                self.dress(500, Some(&refusal.body(&request_id)), None, &request_id)
+                Self::dress(500, Some(&refusal.body(&request_id)), None, &request_id)
             }
             Fault::BadGateway => wire::response(
                 502,
@@ -394,13 +395,13 @@ impl Simulator {
                 "<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>",
             ),
             Fault::BareError { status, text } => {
-                self.dress(*status, Some(&json!({ "error": text })), None, &request_id)
+                Self::dress(*status, Some(&json!({ "error": text })), None, &request_id)
             }
             Fault::Unavailable
             | Fault::DropBefore
             | Fault::DropAfter
             | Fault::Slow { .. }
-            | Fault::Truncate { .. } => self.dress(503, None, None, &request_id),
+            | Fault::Truncate { .. } => Self::dress(503, None, None, &request_id),
         }
     }
 }

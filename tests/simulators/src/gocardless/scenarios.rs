@@ -256,8 +256,12 @@ fn unfit() -> Refusal {
     )
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` wants"
+)]
 fn refuse(error: WrongState) -> Refusal {
-    match error {
+    match &error {
         WrongState::Missing { .. } => Refusal::not_found(),
         WrongState::Status { .. } => unfit(),
     }

@@ -44,6 +44,7 @@ impl Default for Fees {
 
 /// Settings of one simulated merchant.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Sandbox (scenario simulators exist) or live (they do not, GC 9.1).
     pub sandbox: bool,

@@ -274,271 +274,241 @@ const NOTIFY: &[Field] = &[
 const CHOOSE_CURRENCY: &[Field] = &[must("currency", Choice(CURRENCIES)), METADATA];
 const SELECT_INSTITUTION: &[Field] = &[must("institution", Text), must("country_code", Text)];
 
+const CUSTOMERS_SPEC: Spec = Spec {
+    create: Some(CUSTOMER),
+    update: Some(CUSTOMER),
+    list: Some(&[
+        CREATED,
+        filter("currency", Test::Own),
+        filter("action_required", Test::Ignored(&["true", "false"])),
+        filter(
+            "sort_field",
+            Test::Ignored(&["name", "company_name", "created_at"]),
+        ),
+        filter("sort_direction", Test::Ignored(&["asc", "desc"])),
+    ]),
+    ..NOTHING
+};
+
+const CUSTOMER_BANK_ACCOUNTS_SPEC: Spec = Spec {
+    create: Some(CUSTOMER_BANK_ACCOUNT),
+    update: Some(ONLY_METADATA),
+    list: Some(&[
+        CREATED,
+        filter("customer", Test::Link("customer")),
+        filter("enabled", Test::Flag("enabled")),
+    ]),
+    actions: &[action("disable", ONLY_METADATA)],
+    ..NOTHING
+};
+
+const CREDITORS_SPEC: Spec = Spec {
+    update: Some(CREDITOR_UPDATE),
+    list: Some(&[CREATED]),
+    ..NOTHING
+};
+
+const CREDITOR_BANK_ACCOUNTS_SPEC: Spec = Spec {
+    create: Some(CREDITOR_BANK_ACCOUNT),
+    list: Some(&[
+        CREATED,
+        filter("creditor", Test::Link("creditor")),
+        filter("enabled", Test::Flag("enabled")),
+    ]),
+    actions: &[action("disable", ONLY_METADATA)],
+    ..NOTHING
+};
+
+const MANDATES_SPEC: Spec = Spec {
+    create: Some(MANDATE),
+    update: Some(ONLY_METADATA),
+    list: Some(&[
+        CREATED,
+        filter("creditor", Test::Link("creditor")),
+        filter("customer", Test::Link("customer")),
+        filter("customer_bank_account", Test::Link("customer_bank_account")),
+        filter("reference", Test::Member("reference")),
+        filter("status", Test::Several("status", usize::MAX)),
+        filter("scheme", Test::Several("scheme", usize::MAX)),
+        filter("mandate_type", Test::Member("mandate_type")),
+    ]),
+    actions: &[
+        action("cancel", ONLY_METADATA),
+        action("reinstate", ONLY_METADATA),
+    ],
+    ..NOTHING
+};
+
+const SUBSCRIPTIONS_SPEC: Spec = Spec {
+    create: Some(SUBSCRIPTION),
+    update: Some(SUBSCRIPTION_UPDATE),
+    list: Some(&[
+        CREATED,
+        filter("customer", Test::Own),
+        filter("mandate", Test::Link("mandate")),
+        filter("status", Test::Several("status", 5)),
+    ]),
+    actions: &[
+        action("pause", PAUSE),
+        action("resume", ONLY_METADATA),
+        action("cancel", ONLY_METADATA),
+    ],
+    ..NOTHING
+};
+
+const PAYMENTS_SPEC: Spec = Spec {
+    create: Some(PAYMENT),
+    update: Some(&[METADATA, may("retry_if_possible", Bool)]),
+    list: Some(&[
+        CREATED,
+        filter("charge_date", Test::DateRange("charge_date")),
+        filter("creditor", Test::Link("creditor")),
+        filter("customer", Test::Own),
+        filter("mandate", Test::Link("mandate")),
+        filter("subscription", Test::Link("subscription")),
+        filter("currency", Test::Member("currency")),
+        filter("scheme", Test::Member("scheme")),
+        filter("status", Test::Member("status")),
+        filter("sort_field", Test::Ignored(&["charge_date", "amount"])),
+        filter("sort_direction", Test::Ignored(&["asc", "desc"])),
+    ]),
+    actions: &[action("cancel", ONLY_METADATA), action("retry", RETRY)],
+    ..NOTHING
+};
+
+const REFUNDS_SPEC: Spec = Spec {
+    create: Some(REFUND),
+    update: Some(ONLY_METADATA),
+    list: Some(&[
+        CREATED,
+        filter("payment", Test::Link("payment")),
+        filter("mandate", Test::Link("mandate")),
+        filter("refund_type", Test::Own),
+    ]),
+    ..NOTHING
+};
+
+const PAYOUTS_SPEC: Spec = Spec {
+    update: Some(ONLY_METADATA),
+    list: Some(&[
+        CREATED,
+        filter("creditor", Test::Link("creditor")),
+        filter("creditor_bank_account", Test::Link("creditor_bank_account")),
+        filter("currency", Test::Member("currency")),
+        filter("status", Test::Member("status")),
+        filter("payout_type", Test::Member("payout_type")),
+        filter("reference", Test::Member("reference")),
+        filter("metadata", Test::Metadata),
+    ]),
+    ..NOTHING
+};
+
+const PAYOUT_ITEMS_SPEC: Spec = Spec {
+    get: false,
+    list: Some(&[
+        filter("payout", Test::Link("payout")),
+        filter(
+            "include_2020_tax_cutover",
+            Test::Ignored(&["true", "false"]),
+        ),
+    ]),
+    ..NOTHING
+};
+
+const EVENTS_SPEC: Spec = Spec {
+    list: Some(EVENT_FILTERS),
+    ..NOTHING
+};
+
+const BILLING_REQUESTS_SPEC: Spec = Spec {
+    create: Some(BILLING_REQUEST),
+    list: Some(&[
+        CREATED,
+        filter("customer", Test::Link("customer")),
+        filter("status", Test::Member("status")),
+    ]),
+    actions: &[
+        action("collect_customer_details", CUSTOMER_DETAILS),
+        action("collect_bank_account", BANK_ACCOUNT_DETAILS),
+        action("confirm_payer_details", ONLY_METADATA),
+        action("fulfil", ONLY_METADATA),
+        action("cancel", ONLY_METADATA),
+        action("notify", NOTIFY),
+        action("fallback", ONLY_METADATA),
+        action("choose_currency", CHOOSE_CURRENCY),
+        action("select_institution", SELECT_INSTITUTION),
+    ],
+    ..NOTHING
+};
+
+const BILLING_REQUEST_FLOWS_SPEC: Spec = Spec {
+    create: Some(BILLING_REQUEST_FLOW),
+    get: false,
+    actions: &[action("initialise", ONLY_METADATA)],
+    ..NOTHING
+};
+
+const INSTALMENT_SCHEDULES_SPEC: Spec = Spec {
+    create: Some(INSTALMENT_SCHEDULE),
+    update: Some(ONLY_METADATA),
+    list: Some(&[
+        CREATED,
+        filter("customer", Test::Link("customer")),
+        filter("mandate", Test::Link("mandate")),
+        filter("status", Test::Several("status", 5)),
+    ]),
+    actions: &[action("cancel", ONLY_METADATA)],
+    ..NOTHING
+};
+
+const TAX_RATES_SPEC: Spec = Spec {
+    list: Some(&[filter("jurisdiction", Test::Member("jurisdiction"))]),
+    ..NOTHING
+};
+
+const WEBHOOKS_SPEC: Spec = Spec {
+    list: Some(&[
+        CREATED,
+        filter("is_test", Test::Flag("is_test")),
+        filter("successful", Test::Flag("successful")),
+    ]),
+    actions: &[action("retry", &[])],
+    ..NOTHING
+};
+
+const BALANCES_SPEC: Spec = Spec {
+    get: false,
+    list: Some(&[filter("creditor", Test::Link("creditor"))]),
+    ..NOTHING
+};
+
+const SCENARIO_SIMULATORS_SPEC: Spec = Spec {
+    get: false,
+    actions: &[action("run", RUN)],
+    ..NOTHING
+};
+
 /// What may be done with one kind.
-pub(crate) fn of(kind: Kind) -> Spec {
+pub(crate) const fn of(kind: Kind) -> Spec {
     match kind {
-        Kind::Customers => Spec {
-            create: Some(CUSTOMER),
-            update: Some(CUSTOMER),
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("currency", Test::Own),
-                        filter("action_required", Test::Ignored(&["true", "false"])),
-                        filter(
-                            "sort_field",
-                            Test::Ignored(&["name", "company_name", "created_at"]),
-                        ),
-                        filter("sort_direction", Test::Ignored(&["asc", "desc"])),
-                    ]
-                },
-            ),
-            ..NOTHING
-        },
-        Kind::CustomerBankAccounts => Spec {
-            create: Some(CUSTOMER_BANK_ACCOUNT),
-            update: Some(ONLY_METADATA),
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("customer", Test::Link("customer")),
-                        filter("enabled", Test::Flag("enabled")),
-                    ]
-                },
-            ),
-            actions: const { &[action("disable", ONLY_METADATA)] },
-            ..NOTHING
-        },
-        Kind::Creditors => Spec {
-            update: Some(CREDITOR_UPDATE),
-            list: Some(const { &[CREATED] }),
-            ..NOTHING
-        },
-        Kind::CreditorBankAccounts => Spec {
-            create: Some(CREDITOR_BANK_ACCOUNT),
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("creditor", Test::Link("creditor")),
-                        filter("enabled", Test::Flag("enabled")),
-                    ]
-                },
-            ),
-            actions: const { &[action("disable", ONLY_METADATA)] },
-            ..NOTHING
-        },
-        Kind::Mandates => mandates(),
-        Kind::Subscriptions => Spec {
-            create: Some(SUBSCRIPTION),
-            update: Some(SUBSCRIPTION_UPDATE),
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("customer", Test::Own),
-                        filter("mandate", Test::Link("mandate")),
-                        filter("status", Test::Several("status", 5)),
-                    ]
-                },
-            ),
-            actions: const {
-                &[
-                    action("pause", PAUSE),
-                    action("resume", ONLY_METADATA),
-                    action("cancel", ONLY_METADATA),
-                ]
-            },
-            ..NOTHING
-        },
-        Kind::Payments => payments(),
-        Kind::Refunds => Spec {
-            create: Some(REFUND),
-            update: Some(ONLY_METADATA),
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("payment", Test::Link("payment")),
-                        filter("mandate", Test::Link("mandate")),
-                        filter("refund_type", Test::Own),
-                    ]
-                },
-            ),
-            ..NOTHING
-        },
-        Kind::Payouts => Spec {
-            update: Some(ONLY_METADATA),
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("creditor", Test::Link("creditor")),
-                        filter("creditor_bank_account", Test::Link("creditor_bank_account")),
-                        filter("currency", Test::Member("currency")),
-                        filter("status", Test::Member("status")),
-                        filter("payout_type", Test::Member("payout_type")),
-                        filter("reference", Test::Member("reference")),
-                        filter("metadata", Test::Metadata),
-                    ]
-                },
-            ),
-            ..NOTHING
-        },
-        Kind::PayoutItems => Spec {
-            get: false,
-            list: Some(
-                const {
-                    &[
-                        filter("payout", Test::Link("payout")),
-                        filter(
-                            "include_2020_tax_cutover",
-                            Test::Ignored(&["true", "false"]),
-                        ),
-                    ]
-                },
-            ),
-            ..NOTHING
-        },
-        Kind::Events => Spec {
-            list: Some(EVENT_FILTERS),
-            ..NOTHING
-        },
-        Kind::BillingRequests => billing_requests(),
-        Kind::BillingRequestFlows => Spec {
-            create: Some(BILLING_REQUEST_FLOW),
-            get: false,
-            actions: const { &[action("initialise", ONLY_METADATA)] },
-            ..NOTHING
-        },
-        Kind::InstalmentSchedules => Spec {
-            create: Some(INSTALMENT_SCHEDULE),
-            update: Some(ONLY_METADATA),
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("customer", Test::Link("customer")),
-                        filter("mandate", Test::Link("mandate")),
-                        filter("status", Test::Several("status", 5)),
-                    ]
-                },
-            ),
-            actions: const { &[action("cancel", ONLY_METADATA)] },
-            ..NOTHING
-        },
-        Kind::TaxRates => Spec {
-            list: Some(const { &[filter("jurisdiction", Test::Member("jurisdiction"))] }),
-            ..NOTHING
-        },
-        Kind::Webhooks => Spec {
-            list: Some(
-                const {
-                    &[
-                        CREATED,
-                        filter("is_test", Test::Flag("is_test")),
-                        filter("successful", Test::Flag("successful")),
-                    ]
-                },
-            ),
-            actions: const { &[action("retry", &[])] },
-            ..NOTHING
-        },
-        Kind::Balances => Spec {
-            get: false,
-            list: Some(const { &[filter("creditor", Test::Link("creditor"))] }),
-            ..NOTHING
-        },
-        Kind::ScenarioSimulators => Spec {
-            get: false,
-            actions: const { &[action("run", RUN)] },
-            ..NOTHING
-        },
-    }
-}
-
-fn mandates() -> Spec {
-    Spec {
-        create: Some(MANDATE),
-        update: Some(ONLY_METADATA),
-        list: Some(
-            const {
-                &[
-                    CREATED,
-                    filter("creditor", Test::Link("creditor")),
-                    filter("customer", Test::Link("customer")),
-                    filter("customer_bank_account", Test::Link("customer_bank_account")),
-                    filter("reference", Test::Member("reference")),
-                    filter("status", Test::Several("status", usize::MAX)),
-                    filter("scheme", Test::Several("scheme", usize::MAX)),
-                    filter("mandate_type", Test::Member("mandate_type")),
-                ]
-            },
-        ),
-        actions: const {
-            &[
-                action("cancel", ONLY_METADATA),
-                action("reinstate", ONLY_METADATA),
-            ]
-        },
-        ..NOTHING
-    }
-}
-
-fn payments() -> Spec {
-    Spec {
-        create: Some(PAYMENT),
-        update: Some(const { &[METADATA, may("retry_if_possible", Bool)] }),
-        list: Some(
-            const {
-                &[
-                    CREATED,
-                    filter("charge_date", Test::DateRange("charge_date")),
-                    filter("creditor", Test::Link("creditor")),
-                    filter("customer", Test::Own),
-                    filter("mandate", Test::Link("mandate")),
-                    filter("subscription", Test::Link("subscription")),
-                    filter("currency", Test::Member("currency")),
-                    filter("scheme", Test::Member("scheme")),
-                    filter("status", Test::Member("status")),
-                    filter("sort_field", Test::Ignored(&["charge_date", "amount"])),
-                    filter("sort_direction", Test::Ignored(&["asc", "desc"])),
-                ]
-            },
-        ),
-        actions: const { &[action("cancel", ONLY_METADATA), action("retry", RETRY)] },
-        ..NOTHING
-    }
-}
-
-fn billing_requests() -> Spec {
-    Spec {
-        create: Some(BILLING_REQUEST),
-        list: Some(
-            const {
-                &[
-                    CREATED,
-                    filter("customer", Test::Link("customer")),
-                    filter("status", Test::Member("status")),
-                ]
-            },
-        ),
-        actions: const {
-            &[
-                action("collect_customer_details", CUSTOMER_DETAILS),
-                action("collect_bank_account", BANK_ACCOUNT_DETAILS),
-                action("confirm_payer_details", ONLY_METADATA),
-                action("fulfil", ONLY_METADATA),
-                action("cancel", ONLY_METADATA),
-                action("notify", NOTIFY),
-                action("fallback", ONLY_METADATA),
-                action("choose_currency", CHOOSE_CURRENCY),
-                action("select_institution", SELECT_INSTITUTION),
-            ]
-        },
-        ..NOTHING
+        Kind::Customers => CUSTOMERS_SPEC,
+        Kind::CustomerBankAccounts => CUSTOMER_BANK_ACCOUNTS_SPEC,
+        Kind::Creditors => CREDITORS_SPEC,
+        Kind::CreditorBankAccounts => CREDITOR_BANK_ACCOUNTS_SPEC,
+        Kind::Mandates => MANDATES_SPEC,
+        Kind::Subscriptions => SUBSCRIPTIONS_SPEC,
+        Kind::Payments => PAYMENTS_SPEC,
+        Kind::Refunds => REFUNDS_SPEC,
+        Kind::Payouts => PAYOUTS_SPEC,
+        Kind::PayoutItems => PAYOUT_ITEMS_SPEC,
+        Kind::Events => EVENTS_SPEC,
+        Kind::BillingRequests => BILLING_REQUESTS_SPEC,
+        Kind::BillingRequestFlows => BILLING_REQUEST_FLOWS_SPEC,
+        Kind::InstalmentSchedules => INSTALMENT_SCHEDULES_SPEC,
+        Kind::TaxRates => TAX_RATES_SPEC,
+        Kind::Webhooks => WEBHOOKS_SPEC,
+        Kind::Balances => BALANCES_SPEC,
+        Kind::ScenarioSimulators => SCENARIO_SIMULATORS_SPEC,
     }
 }
 
@@ -548,21 +518,21 @@ const EVENT_FILTERS: &[Filter] = &[
     filter("resource_type", Test::Member("resource_type")),
     filter("action", Test::Member("action")),
     filter("include", Test::Include),
-    filter("payment", Test::Link("payment")),
-    filter("mandate", Test::Link("mandate")),
-    filter("subscription", Test::Link("subscription")),
-    filter("refund", Test::Link("refund")),
-    filter("payout", Test::Link("payout")),
-    filter("billing_request", Test::Link("billing_request")),
-    filter("instalment_schedule", Test::Link("instalment_schedule")),
-    filter("creditor", Test::Link("creditor")),
-    filter("export", Test::Link("export")),
-    filter("payer_authorisation", Test::Link("payer_authorisation")),
-    filter("scheme_identifier", Test::Link("scheme_identifier")),
-    filter("outbound_payment", Test::Link("outbound_payment")),
+    filter("payment", Test::Subject("payment")),
+    filter("mandate", Test::Subject("mandate")),
+    filter("subscription", Test::Subject("subscription")),
+    filter("refund", Test::Subject("refund")),
+    filter("payout", Test::Subject("payout")),
+    filter("billing_request", Test::Subject("billing_request")),
+    filter("instalment_schedule", Test::Subject("instalment_schedule")),
+    filter("creditor", Test::Subject("creditor")),
+    filter("export", Test::Subject("export")),
+    filter("payer_authorisation", Test::Subject("payer_authorisation")),
+    filter("scheme_identifier", Test::Subject("scheme_identifier")),
+    filter("outbound_payment", Test::Subject("outbound_payment")),
     filter(
         "payment_account_transaction",
-        Test::Link("payment_account_transaction"),
+        Test::Subject("payment_account_transaction"),
     ),
     filter("parent_event", Test::Link("parent_event")),
 ];

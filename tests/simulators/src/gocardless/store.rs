@@ -98,7 +98,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(seed: u64) -> Self {
-        let scatter = crate::entropy::Entropy::new(seed).next();
+        let scatter = crate::entropy::Entropy::new(seed).next_u64();
         Self {
             tables: BTreeMap::new(),
             none: Table::default(),

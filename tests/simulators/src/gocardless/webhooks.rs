@@ -118,12 +118,20 @@ pub fn sign(secret: &str, body: &[u8]) -> String {
         return String::new();
     };
     mac.update(body);
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            for nibble in [byte >> 4, byte & 15] {
+                hex.extend(char::from_digit(u32::from(nibble), 16));
+            }
+            hex
+        })
 }
 
 impl Delivery {
     /// The same request with one byte of its body changed after signing.
+    #[must_use]
     pub fn tampered(mut self) -> Self {
         let mut body = self.body.to_vec();
         let middle = body.len() / 2;
@@ -139,12 +147,14 @@ impl Delivery {
     }
 
     /// The same request with a signature made with another secret.
+    #[must_use]
     pub fn with_wrong_signature(self) -> Self {
         let signature = sign("not the secret", &self.body);
         self.with_signature(Some(&signature))
     }
 
     /// The same request with this signature, or without any.
+    #[must_use]
     pub fn with_signature(mut self, signature: Option<&str>) -> Self {
         self.headers.retain(|(name, _)| name != "Webhook-Signature");
         if let Some(signature) = signature {

@@ -126,6 +126,12 @@ impl Node {
         }
     }
 
+    /// The same element under another spelling of its name.
+    pub(crate) fn renamed(mut self, spell: impl Fn(&str) -> String) -> Self {
+        self.name = spell(&self.name);
+        self
+    }
+
     /// A root whose case never changes.
     pub(crate) fn query_root(name: impl Into<String>) -> Self {
         Self {
@@ -160,14 +166,14 @@ impl Node {
 
     fn write(&self, out: &mut String) {
         if self.text.is_empty() && self.children.is_empty() {
-            let _ = write!(out, "<{}/>", self.name);
+            write!(out, "<{}/>", self.name).ok();
             return;
         }
-        let _ = write!(out, "<{}>{}", self.name, escape(&self.text));
+        write!(out, "<{}>{}", self.name, escape(&self.text)).ok();
         for child in &self.children {
             child.write(out);
         }
-        let _ = write!(out, "</{}>", self.name);
+        write!(out, "</{}>", self.name).ok();
     }
 }
 
@@ -230,17 +236,18 @@ pub(crate) fn render(mut root: Node, version: &str, switches: &Switches) -> Stri
         ""
     };
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"Windows-1252\"?>\n");
-    let _ = write!(
+    write!(
         out,
         "<{} Language='05'{language2} CssStyle='' DecFormat='1' DateFormat='01' Role='01' \
          Version='{version}' OperatorPrimaryRole='   '>",
         root.name
-    );
+    )
+    .ok();
     for child in &root.children {
         child.write(&mut out);
         out.push('\n');
     }
-    let _ = write!(out, "</{}>\n ", root.name);
+    write!(out, "</{}>\n ", root.name).ok();
     out
 }
 

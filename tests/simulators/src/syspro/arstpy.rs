@@ -5,6 +5,7 @@ use super::answer::{
 };
 use super::arstpy_other::{self, Adjustment, Miscellaneous};
 use super::arstpy_payment::{self, Payment};
+use super::arstpy_post;
 use super::company::{Company, Period};
 use super::period::{journal_digits, open_period};
 use super::xml::{Element, Flag, Flags, PERIODS, YES_NO};
@@ -75,7 +76,7 @@ pub(super) fn post(
     let mut checked: Vec<(Plan, Findings)> = Vec::new();
     if entire {
         for item in &document.children {
-            checked.push(check(company, item, &flags, period, run));
+            checked.push(check(company, item, &flags, run));
         }
     }
     let whole_is_valid = checked
@@ -88,7 +89,7 @@ pub(super) fn post(
     for (at, item) in document.children.iter().enumerate() {
         let (plan, mut findings) = match checked.next() {
             Some(earlier) => earlier,
-            None => check(company, item, &flags, period, run),
+            None => check(company, item, &flags, run),
         };
         if !entire && at % 2 == 1 && run.hit(&Fault::PartialSuccess) {
             findings.error(
@@ -140,13 +141,7 @@ fn check_shape(item: &Element, run: &Run<'_>) -> Result<(), Exception> {
     }
 }
 
-fn check(
-    company: &Company,
-    item: &Element,
-    flags: &Flags,
-    period: Period,
-    run: &Run<'_>,
-) -> (Plan, Findings) {
+fn check(company: &Company, item: &Element, flags: &Flags, run: &Run<'_>) -> (Plan, Findings) {
     let mut findings = Findings::default();
     let blank = Element {
         name: String::new(),
@@ -171,7 +166,6 @@ fn check(
             company,
             entry,
             flags,
-            period,
             &mut findings,
             run,
         )),
@@ -203,7 +197,7 @@ fn carry_out(
     run: &Run<'_>,
 ) -> Node {
     let customer = match plan {
-        Plan::Payment(payment) => arstpy_payment::post(company, payment, journal, run),
+        Plan::Payment(payment) => arstpy_post::post(company, payment, journal, run),
         Plan::Adjustments(adjustments) => {
             arstpy_other::post_adjustments(company, adjustments, journal)
         }

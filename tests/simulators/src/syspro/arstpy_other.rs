@@ -3,8 +3,8 @@
 use super::Run;
 use super::answer::{Exception, Findings, number, storable};
 use super::arstpy::Journal;
-use super::arstpy_payment::{amount, bank, date_of, reference};
 use super::company::{Company, InvoicePay, Receipt};
+use super::fields::{amount, bank, date_of, reference};
 use super::keys::normal;
 use super::xml::Element;
 use jiff::civil::Date;
@@ -210,11 +210,6 @@ pub(super) fn check_miscellaneous(
     for field in ["DebitLedgerCode", "CreditLedgerCode"] {
         let code = entry.text_or_blank(field);
         if !code.is_empty() && company.ledger_code(code).is_none() {
-            let field = if field == "DebitLedgerCode" {
-                "DebitLedgerCode"
-            } else {
-                "CreditLedgerCode"
-            };
             findings.error(field, code, number::NOT_FOUND, "Ledger code not found");
         }
     }

@@ -1,18 +1,14 @@
 //! The `Payment` of ARSTPY: reading, checking against the books, posting (SY 4.1).
 
 use super::answer::{Exception, Findings, number, storable};
-use super::arstpy::Journal;
-use super::company::{Company, Customer, Invoice, InvoicePay, Period, Receipt};
+use super::company::{Company, Customer, Invoice};
+use super::fields::{amount, bank, date_of, reference};
 use super::keys::normal;
-use super::settings::{Negatives, TooLong};
+use super::settings::Negatives;
 use super::xml::{self, Element, Flags};
 use super::{Fault, Run};
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
-
-/// Longest AR reference (SY 9.2).
-pub(super) const REFERENCE_MAX: usize = 30;
 
 /// Children of `Payment` in schema order (SY 4.1).
 const PAYMENT: &[&str] = &[
@@ -83,7 +79,7 @@ const UNAPPLIED: &[&str] = &[
 ];
 
 /// Where a part of the money goes.
-enum Target {
+pub(super) enum Target {
     /// An invoice on file.
     Invoice(String),
     /// An invoice that is no longer on file and comes back.
@@ -98,22 +94,22 @@ enum Target {
 }
 
 /// One part of the money.
-struct Part {
-    target: Target,
-    gross: Decimal,
-    discount: Decimal,
+pub(super) struct Part {
+    pub(super) target: Target,
+    pub(super) gross: Decimal,
+    pub(super) discount: Decimal,
 }
 
 /// A payment that was checked.
 pub(super) struct Payment {
-    customer: String,
-    value: Decimal,
-    reference: String,
-    date: Date,
-    notation: String,
-    narration: String,
-    bank: String,
-    parts: Vec<Part>,
+    pub(super) customer: String,
+    pub(super) value: Decimal,
+    pub(super) reference: String,
+    pub(super) date: Date,
+    pub(super) notation: String,
+    pub(super) narration: String,
+    pub(super) bank: String,
+    pub(super) parts: Vec<Part>,
 }
 
 /// Refuses unlisted elements (SY 3.5).
@@ -139,7 +135,6 @@ pub(super) fn check(
     company: &Company,
     payment: &Element,
     flags: &Flags,
-    period: Period,
     findings: &mut Findings,
     run: &Run<'_>,
 ) -> Payment {
@@ -150,36 +145,8 @@ pub(super) fn check(
         Some(customer) => check_customer(customer, findings, run),
     }
     let date = date_of(payment, "PaymentDate", findings, run);
-    let mut parts = Vec::new();
     let customer_key = normal(code);
-    for invoice in payment.all("InvoiceToPay") {
-        parts.extend(invoice_part(
-            company,
-            &customer_key,
-            invoice,
-            date,
-            findings,
-        ));
-    }
-    for invoice in payment.all("InvoiceToReEstablish") {
-        parts.extend(re_established_part(
-            company,
-            &customer_key,
-            invoice,
-            date,
-            findings,
-        ));
-    }
-    for unapplied in payment.all("UnappliedPayment") {
-        parts.push(unapplied_part(unapplied, findings));
-    }
-    for check in payment.all("PostDatedCheck") {
-        for name in ["CheckDate", "CheckNumber"] {
-            if check.text_or_blank(name).is_empty() {
-                findings.error(name_of(name), "", number::REQUIRED, "A value is required");
-            }
-        }
-    }
+    let mut parts = stated_parts(company, &customer_key, payment, date, findings);
     let stated = payment
         .text_of("PaymentValue")
         .map(|text| amount("PaymentValue", text, findings).unwrap_or_default());
@@ -202,7 +169,6 @@ pub(super) fn check(
             "A journal notation is required",
         );
     }
-    let _ = period;
     Payment {
         customer: customer_key,
         value,
@@ -213,6 +179,36 @@ pub(super) fn check(
         bank: bank(company, payment, findings, run),
         parts,
     }
+}
+
+/// Every part that the document itself names.
+fn stated_parts(
+    company: &Company,
+    customer: &str,
+    payment: &Element,
+    date: Date,
+    findings: &mut Findings,
+) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for invoice in payment.all("InvoiceToPay") {
+        parts.extend(invoice_part(company, customer, invoice, date, findings));
+    }
+    for invoice in payment.all("InvoiceToReEstablish") {
+        parts.extend(re_established_part(
+            company, customer, invoice, date, findings,
+        ));
+    }
+    for unapplied in payment.all("UnappliedPayment") {
+        parts.push(unapplied_part(unapplied, findings));
+    }
+    for check in payment.all("PostDatedCheck") {
+        for name in ["CheckDate", "CheckNumber"] {
+            if check.text_or_blank(name).is_empty() {
+                findings.error(name, "", number::REQUIRED, "A value is required");
+            }
+        }
+    }
+    parts
 }
 
 fn check_customer(customer: &Customer, findings: &mut Findings, run: &Run<'_>) {
@@ -230,84 +226,6 @@ fn check_customer(customer: &Customer, findings: &mut Findings, run: &Run<'_>) {
         let text = "Payments are not allowed for this customer";
         findings.error("Customer", &customer.code, number::NOT_ALLOWED, text);
     }
-}
-
-/// Default is the server's date when absent, blank or zero (SY 4.1).
-pub(super) fn date_of(
-    element: &Element,
-    name: &'static str,
-    findings: &mut Findings,
-    run: &Run<'_>,
-) -> Date {
-    let today = run.now.to_zoned(TimeZone::UTC).date();
-    match element.text_or_blank(name) {
-        "" | "0" | "0000-00-00" => today,
-        text => xml::date(text).unwrap_or_else(|| {
-            findings.error(name, text, number::BAD_DATE, "Invalid date");
-            today
-        }),
-    }
-}
-
-/// A reference of at most 30 characters (SY 5.1).
-pub(super) fn reference(text: &str, findings: &mut Findings, run: &Run<'_>) -> String {
-    let text = storable(text);
-    if text.chars().count() <= REFERENCE_MAX {
-        return text;
-    }
-    match run.switches.long_reference {
-        TooLong::Rejected => {
-            findings.error(
-                "Reference",
-                &text,
-                number::TOO_LONG,
-                "Reference is too long",
-            );
-            text
-        }
-        TooLong::Truncated => text.chars().take(REFERENCE_MAX).collect(),
-    }
-}
-
-/// Used and checked only where deposit slips are required; blank means the operator's bank (SY 4.1).
-pub(super) fn bank(
-    company: &Company,
-    element: &Element,
-    findings: &mut Findings,
-    run: &Run<'_>,
-) -> String {
-    if !run.switches.deposit_slips {
-        return String::new();
-    }
-    let code = match element.text_or_blank("Bank") {
-        "" => run.operator_bank,
-        code => code,
-    };
-    if !company.banks.iter().any(|bank| bank.code == code) {
-        findings.error("Bank", code, number::NOT_FOUND, "Bank not found");
-    }
-    let kind = element.text_or_blank("PaymentType");
-    if !["", "C", "S", "O"].contains(&kind) {
-        findings.error(
-            "PaymentType",
-            kind,
-            number::BAD_VALUE,
-            "Payment type must be C, S or O",
-        );
-    }
-    code.to_owned()
-}
-
-/// A money value; blank is zero (SY 3.5, 9.3).
-pub(super) fn amount(field: &'static str, text: &str, findings: &mut Findings) -> Option<Decimal> {
-    if text.is_empty() {
-        return Some(Decimal::ZERO);
-    }
-    let value = xml::number(text, 2);
-    if value.is_none() {
-        findings.error(field, text, number::NOT_NUMERIC, "Value is not numeric");
-    }
-    value
 }
 
 /// Absent gross: the whole balance; absent discount: the terms discount when in time and paid in full; blank: zero.
@@ -549,142 +467,5 @@ fn check_signs(value: Decimal, parts: &[Part], findings: &mut Findings, run: &Ru
             findings.error("PaymentValue", value.to_string(), number::BAD_VALUE, text);
         }
         Negatives::Accepted | Negatives::Warned | Negatives::Rejected => {}
-    }
-}
-
-fn name_of(name: &str) -> &'static str {
-    if name == "CheckDate" {
-        "CheckDate"
-    } else {
-        "CheckNumber"
-    }
-}
-
-/// Posts a checked payment: invoices, ArInvoicePay rows with the reference, the receipt. Gives the customer's code.
-pub(super) fn post(
-    company: &mut Company,
-    payment: Payment,
-    journal: &Journal,
-    run: &Run<'_>,
-) -> String {
-    let (code, currency) = match company.customers.get(&payment.customer) {
-        Some(customer) => (customer.code.clone(), customer.field("Currency").to_owned()),
-        None => return String::new(),
-    };
-    let mut distribution = Vec::new();
-    for part in &payment.parts {
-        let number = target_invoice(company, &payment, part, journal);
-        let own = |invoice: &&mut Invoice| {
-            invoice.customer == payment.customer && invoice.number == number
-        };
-        let document_type = match company.invoices.iter_mut().find(own) {
-            Some(invoice) => {
-                invoice.balance -= part.gross;
-                invoice.document_type
-            }
-            None => 'I',
-        };
-        let entry = company.next_entry(&payment.customer, &number);
-        let net = part.gross - part.discount;
-        let sign = if run.switches.negative_pay_rows {
-            Decimal::NEGATIVE_ONE
-        } else {
-            Decimal::ONE
-        };
-        company.pays.push(InvoicePay {
-            customer: payment.customer.clone(),
-            invoice: number.clone(),
-            document_type,
-            entry,
-            kind: 'P',
-            date: payment.date,
-            journal: journal.number.clone(),
-            reference: payment.reference.clone(),
-            value: net * sign,
-            discount: part.discount * sign,
-            period: journal.period,
-            currency: currency.clone(),
-            notation: payment.notation.clone(),
-        });
-        distribution.push((number, net));
-    }
-    let receipt = Receipt {
-        company: company.id.clone(),
-        customer: code.clone(),
-        reference: payment.reference,
-        amount: payment.value,
-        currency: company.iso(&currency),
-        date: payment.date,
-        period: journal.period,
-        bank: payment.bank,
-        journal: journal.number.clone(),
-        notation: payment.notation,
-        narration: payment.narration,
-        distribution,
-        gl_failed: journal.gl_failed,
-    };
-    company.receipts.push(receipt);
-    code
-}
-
-/// The invoice that a part goes to, made where needed. Gives its number.
-fn target_invoice(
-    company: &mut Company,
-    payment: &Payment,
-    part: &Part,
-    journal: &Journal,
-) -> String {
-    let (number, document_type, date, value, purchase_order) = match &part.target {
-        Target::Invoice(number) => return number.clone(),
-        Target::ReEstablish {
-            number,
-            value,
-            date,
-            purchase_order,
-        } => (number.clone(), 'I', *date, *value, purchase_order.clone()),
-        Target::Credit { purchase_order } => {
-            let number = company.next_credit(&payment.customer);
-            (
-                number,
-                'C',
-                payment.date,
-                Decimal::ZERO,
-                purchase_order.clone(),
-            )
-        }
-    };
-    company.invoices.push(Invoice {
-        customer: payment.customer.clone(),
-        number: number.clone(),
-        document_type,
-        date,
-        value,
-        // A re-established invoice was paid; only what this payment does to it counts.
-        balance: Decimal::ZERO,
-        terms_discount: None,
-        purchase_order,
-        period: journal.period,
-    });
-    number
-}
-
-impl Company {
-    /// `_CRDnn`, the next number of the customer (SY 4.1).
-    fn next_credit(&mut self, customer: &str) -> String {
-        let credits = self.customers.get_mut(customer).map_or(1, |customer| {
-            customer.credits += 1;
-            customer.credits
-        });
-        format!("_CRD{credits:02}")
-    }
-
-    /// The next entry number of an invoice, the last part of the key of ArInvoicePay (SY 5.2).
-    pub(super) fn next_entry(&self, customer: &str, invoice: &str) -> usize {
-        let own = |pay: &&InvoicePay| pay.customer == customer && pay.invoice == invoice;
-        self.pays
-            .iter()
-            .rev()
-            .find(own)
-            .map_or(1, |pay| pay.entry + 1)
     }
 }

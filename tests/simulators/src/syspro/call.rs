@@ -1,13 +1,14 @@
 //! From a request to its object (SY 3.1, 3.2).
 
 use super::answer::{Exception, Node, render, respond};
+use super::company::Company;
 use super::faults::Class;
 use super::session::Session;
 use super::settings::Wrapping;
 use super::xml::Element;
 use super::{
-    Fault, LateCall, Run, Simulator, arsqry, arstin, arstpy, comfnd, cshqry, cshtwd, forms, gentjl,
-    masters, wiptlp,
+    Fault, LateCall, Outcome, Run, Simulator, arsqry, arstin, arstpy, comfnd, cshqry, cshtwd,
+    forms, gentjl, masters, wiptlp,
 };
 use crate::Reply;
 use crate::wire::{self, Target};
@@ -262,44 +263,8 @@ impl Simulator {
             operator_bank: &bank,
             fault,
         };
-        let Parts {
-            parameters,
-            document,
-            ..
-        } = parts;
         let object = parts.object.trim().to_uppercase();
-        let root = match (operation, object.as_str()) {
-            ("query/query", "COMFND") => comfnd::find(company, document, &run)?,
-            ("query/query", "ARSQRY") => arsqry::query(company, document, &run)?,
-            ("query/query", "CSHQRY") => cshqry::query(company, document, &run)?,
-            ("query/query", "COMQFM") => forms::query(company, document)?,
-            ("query/fetch", _) => comfnd::fetch(company, document, &run)?,
-            ("setup/add" | "setup/update" | "setup/delete", "COMSFM") => {
-                forms::set_up(company, operation, parameters, document, &run)?
-            }
-            ("setup/add" | "setup/update" | "setup/delete", object) => {
-                masters::set_up(company, object, operation, parameters, document, &run)?
-            }
-            ("transaction/post" | "transaction/postld", "ARSTPY") => {
-                arstpy::post(company, parameters, document, &run)?
-            }
-            ("transaction/post" | "transaction/postld", "ARSTIN") => {
-                arstin::post(company, parameters, document, &run)?
-            }
-            ("transaction/post" | "transaction/postld", "CSHTWD") => {
-                cshtwd::post(company, parameters, document, &run)?
-            }
-            ("transaction/post" | "transaction/postld", "GENTJL") => {
-                gentjl::post(company, parameters, document, &run)?
-            }
-            ("transaction/post" | "transaction/postld", "COMTFM") => {
-                forms::post(company, parameters, document, &run)?
-            }
-            ("transaction/post" | "transaction/postld", "WIPTLP") => {
-                wiptlp::post(company, parameters, document, &run)?
-            }
-            _ => return Err(Exception::not_licensed()),
-        };
+        let root = dispatch(company, operation, &object, parts, &run)?;
         let text = render(root, OBJECT_VERSION, &self.switches);
         Ok(if garbled {
             text.replace("</", "<")
@@ -329,6 +294,47 @@ impl Simulator {
                 "<TransactionPostLDResult xmlns=\"{NAMESPACE}\">{escaped}</TransactionPostLDResult>"
             ),
         }
+    }
+}
+
+/// Runs the object that a call names. One that is not there is answered like one without licence.
+fn dispatch(
+    company: &mut Company,
+    operation: &str,
+    object: &str,
+    parts: &Parts,
+    run: &Run<'_>,
+) -> Outcome {
+    let Parts {
+        parameters,
+        document,
+        ..
+    } = parts;
+    match (operation, object) {
+        ("query/query", "COMFND") => comfnd::find(company, document, run),
+        ("query/query", "ARSQRY") => arsqry::query(company, document, run),
+        ("query/query", "CSHQRY") => cshqry::query(company, document, run),
+        ("query/query", "COMQFM") => forms::query(company, document),
+        ("query/fetch", _) => comfnd::fetch(company, document, run),
+        ("setup/add" | "setup/update" | "setup/delete", "COMSFM") => {
+            forms::set_up(company, operation, parameters, document, run)
+        }
+        ("setup/add" | "setup/update" | "setup/delete", object) => {
+            masters::set_up(company, object, operation, parameters, document, run)
+        }
+        ("transaction/post" | "transaction/postld", object) => {
+            let post = match object {
+                "ARSTPY" => arstpy::post,
+                "ARSTIN" => arstin::post,
+                "CSHTWD" => cshtwd::post,
+                "GENTJL" => gentjl::post,
+                "COMTFM" => forms::post,
+                "WIPTLP" => wiptlp::post,
+                _ => return Err(Exception::not_licensed()),
+            };
+            post(company, parameters, document, run)
+        }
+        _ => Err(Exception::not_licensed()),
     }
 }
 

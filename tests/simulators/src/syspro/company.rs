@@ -16,6 +16,7 @@ pub struct Period {
 
 impl Period {
     /// The period before.
+    #[must_use]
     pub fn before(self) -> Self {
         if self.number > 1 {
             Self {
@@ -276,12 +277,16 @@ pub struct Company {
     pub numeric_customers: Option<usize>,
     /// Current accounting month of AR and cash book.
     pub period: Period,
-    /// Closed accounting months.
+    /// Current fiscal year and period of the general ledger; its numbers need not be months (SY 10 no. 12).
+    pub gl_period: Period,
+    /// Closed accounting months and fiscal periods.
     pub closed: BTreeSet<Period>,
     /// Banks.
     pub banks: Vec<Bank>,
     /// Ledger codes.
     pub ledger: Vec<LedgerCode>,
+    /// Jobs that labour can be posted to.
+    pub jobs: BTreeSet<String>,
     /// Custom form fields.
     pub form_fields: Vec<FormField>,
     pub(crate) customers: BTreeMap<String, Customer>,
@@ -317,6 +322,7 @@ impl Company {
                 .into(),
             numeric_customers: Some(7),
             period,
+            gl_period: period,
             closed: BTreeSet::new(),
             banks: vec![
                 Bank {
@@ -337,6 +343,7 @@ impl Company {
                 code("10-6910", "Bank charges", false),
                 code("00-2310", "Net pay clearing", false),
             ],
+            jobs: BTreeSet::new(),
             form_fields: Vec::new(),
             customers: BTreeMap::new(),
             invoices: Vec::new(),

@@ -73,7 +73,11 @@ impl Simulator {
         }
         self.evictions += u64::try_from(evicted).unwrap_or(0);
         self.end_sessions_of(&operator);
-        let id = format!("{:016X}{:016X}00", self.entropy.next(), self.entropy.next());
+        let id = format!(
+            "{:016X}{:016X}00",
+            self.entropy.next_u64(),
+            self.entropy.next_u64()
+        );
         let company = company.to_uppercase();
         self.sessions.push(Session {
             id: id.clone(),

@@ -65,6 +65,7 @@ pub enum Wrapping {
 
 /// The switches.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Switches {
     /// Answers are JSON strings (SY 2.2).
     pub quoted_answers: bool,
@@ -172,26 +173,26 @@ impl Switches {
             with("upper-case roots", |s| s.root_case = RootCase::Upper),
             with("roots as sent", |s| s.root_case = RootCase::AsSent),
             with("zero counters written out", |s| {
-                s.zero_counters = ZeroCounters::Zeros
+                s.zero_counters = ZeroCounters::Zeros;
             }),
             with("UTF-8 bytes", |s| s.utf8_answers = true),
             with("no Language2", |s| s.language2 = false),
             with("no rows as ERROR", |s| s.no_rows_as_error = true),
             with("Add replaces form values", |s| {
-                s.add_replaces_form_value = true
+                s.add_replaces_form_value = true;
             }),
             with("no GL journal", |s| s.gl_journal = false),
             with("idle expiry", |s| {
-                s.idle_expiry = Some(Duration::from_secs(300))
+                s.idle_expiry = Some(Duration::from_secs(300));
             }),
             with("errors in the item", |s| s.nesting = Nesting::Item),
             with("414 for long addresses", |s| s.too_long_status = 414),
             with("short addresses", |s| s.url_bytes_max = 8000),
             with("PostLD wrapped in string", |s| {
-                s.post_ld_wrapping = Wrapping::Text
+                s.post_ld_wrapping = Wrapping::Text;
             }),
             with("PostLD wrapped in a result", |s| {
-                s.post_ld_wrapping = Wrapping::Result
+                s.post_ld_wrapping = Wrapping::Result;
             }),
             with("negative pay rows", |s| s.negative_pay_rows = true),
             with("plus is a plus", |s| s.plus_is_space = false),

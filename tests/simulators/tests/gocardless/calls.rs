@@ -154,7 +154,7 @@ fn envelopes_are_exact() {
         &mut simulator,
         Method::Get,
         "/customers",
-        "{}".to_owned(),
+        "{}",
         &[],
         start(),
     );
@@ -163,7 +163,7 @@ fn envelopes_are_exact() {
         &mut simulator,
         Method::Post,
         "/customers",
-        "<x/>".to_owned(),
+        "<x/>",
         &[],
         start(),
     );
@@ -405,26 +405,12 @@ fn the_rate_is_counted_and_its_reset_is_an_http_date() {
     };
     let mut simulator = sandbox_with(settings);
     for remaining in ["2", "1", "0"] {
-        let response = raw(
-            &mut simulator,
-            Method::Get,
-            "/creditors",
-            String::new(),
-            &[],
-            at(1),
-        );
+        let response = raw(&mut simulator, Method::Get, "/creditors", "", &[], at(1));
         assert_eq!(response.status, 200);
         assert_eq!(response.header("ratelimit-limit"), Some("3"));
         assert_eq!(response.header("ratelimit-remaining"), Some(remaining));
     }
-    let refused = raw(
-        &mut simulator,
-        Method::Get,
-        "/creditors",
-        String::new(),
-        &[],
-        at(59),
-    );
+    let refused = raw(&mut simulator, Method::Get, "/creditors", "", &[], at(59));
     assert_eq!(
         (refused.status, reason(&json(&refused))),
         (429, "rate_limit_exceeded")
@@ -435,15 +421,7 @@ fn the_rate_is_counted_and_its_reset_is_an_http_date() {
     );
     assert!(json(&refused)["error"].get("request_id").is_none());
     assert_eq!(
-        raw(
-            &mut simulator,
-            Method::Get,
-            "/creditors",
-            String::new(),
-            &[],
-            at(61)
-        )
-        .status,
+        raw(&mut simulator, Method::Get, "/creditors", "", &[], at(61)).status,
         200
     );
 }
@@ -467,16 +445,8 @@ fn faults_strike_as_scripted() {
         },
     );
     simulator.faults.plan(On::Reads, Fault::InternalError);
-    let read = |simulator: &mut Simulator| {
-        raw(
-            simulator,
-            Method::Get,
-            "/creditors",
-            String::new(),
-            &[],
-            start(),
-        )
-    };
+    let read =
+        |simulator: &mut Simulator| raw(simulator, Method::Get, "/creditors", "", &[], start());
     let html = read(&mut simulator);
     assert_eq!(
         (html.status, html.header("content-type")),

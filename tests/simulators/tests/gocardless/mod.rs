@@ -49,7 +49,7 @@ pub(crate) fn call_with(
         simulator,
         method,
         path,
-        body.map(|body| body.to_string()).unwrap_or_default(),
+        &body.map(|body| body.to_string()).unwrap_or_default(),
         extra,
         now,
     );
@@ -60,7 +60,7 @@ pub(crate) fn raw(
     simulator: &mut Simulator,
     method: Method,
     path: &str,
-    body: String,
+    body: &str,
     extra: &[(&str, &str)],
     now: Timestamp,
 ) -> HttpResponse {
@@ -73,7 +73,7 @@ pub(crate) fn raw(
     }
     headers.extend_from_slice(extra);
     answer(simulator.handle(
-        &request(method, &format!("{BASE}{path}"), &headers, &body),
+        &request(method, &format!("{BASE}{path}"), &headers, body),
         now,
     ))
 }

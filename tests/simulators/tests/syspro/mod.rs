@@ -63,7 +63,7 @@ pub(crate) fn url(
 ) -> String {
     let mut url = format!("{BASE}/{operation}?UserId={id}&BusinessObject={object}");
     if !parameters.is_empty() {
-        url += &format!("&XmlParameters={}", encode(parameters));
+        url = format!("{url}&XmlParameters={}", encode(parameters));
     }
     url + &format!("&XmlIn={}", encode(document))
 }
