@@ -115,7 +115,7 @@ impl Schemas {
         };
         let mut reached = Vec::new();
         let mut missing = Vec::new();
-        self.reach(name, document, &mut reached, &mut missing);
+        self.reach(name, name, document, &mut reached, &mut missing);
         for (path, target) in &missing {
             let what = format!("`{target}` leads nowhere");
             let help = "refer to a place in this file (`#/…`) or to a file in this folder or below `schemas/`";
@@ -135,9 +135,10 @@ impl Schemas {
         Some(bundled)
     }
 
-    /// Finds every file a document refers to, and what leads nowhere.
+    /// Finds every file a document refers to, and what leads nowhere. What leads nowhere in another file is reported there.
     fn reach(
         &self,
+        root: &str,
         name: &str,
         document: &Document,
         reached: &mut Vec<String>,
@@ -161,10 +162,10 @@ impl Schemas {
                         .and_then(|file| file.document.as_ref());
                     if other_document.is_some_and(|document| document.pointer(pointer).is_none()) {
                         missing.push((path, target));
-                    } else if other != name && !reached.iter().any(|known| known == other) {
+                    } else if other != root && !reached.iter().any(|known| known == other) {
                         reached.push(other.to_owned());
                         if let Some(document) = other_document {
-                            self.reach(other, document, reached, &mut Vec::new());
+                            self.reach(root, other, document, reached, &mut Vec::new());
                         }
                     }
                 }

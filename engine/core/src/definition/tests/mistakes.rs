@@ -1,7 +1,10 @@
 //! Mistakes one by one: each is one finding, and nothing else is said.
 
+use super::super::json_schema;
+use super::super::tables::DefinitionKind;
 use super::findings::sorted;
 use super::*;
+use crate::yaml;
 
 const CONNECTOR: &str = "connectors/netledger/connector.yaml";
 const PAYFAST: &str = "connectors/payfast/connector.yaml";
@@ -36,6 +39,25 @@ fn each_mistake_is_one_finding() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+/// What is wrong by a table is wrong in an editor too: both come from the same rows.
+#[test]
+fn editors_refuse_what_the_structural_check_refuses() {
+    let by_table = [
+        "E0110", "E0111", "E0112", "E0113", "E0114", "E0115", "E0116",
+    ];
+    for (file, from, to, code, ..) in MISTAKES.iter().filter(|one| by_table.contains(&one.3)) {
+        let sources = with(file, from, to);
+        let id = sources.by_name(file).unwrap();
+        let node = yaml::load(&sources, id, &mut Findings::new()).unwrap();
+        let kind = match *file {
+            FLOW => DefinitionKind::Integration,
+            _ => DefinitionKind::Connector,
+        };
+        let validator = jsonschema::validator_for(&json_schema::schema(kind)).unwrap();
+        assert!(!validator.is_valid(&node.to_document()), "{code} {to}");
+    }
 }
 
 type Mistake = (

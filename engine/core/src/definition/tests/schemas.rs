@@ -33,6 +33,28 @@ fn a_reference_that_leads_nowhere_is_found_where_it_stands() {
 }
 
 #[test]
+fn schemas_may_refer_to_one_another_in_a_circle() {
+    let circle = "\"link\": { \"anyOf\": [{ \"$ref\": \"record.json\" }, { \"type\": \"null\" }] }";
+    let sources = with(
+        COMMON,
+        "\"link\": { \"type\": [\"string\", \"null\"] }",
+        circle,
+    );
+    let (library, findings) = load(&sources, &[]);
+    assert_eq!(findings, "");
+    let schema = &library.schemas["netledger/record.json"];
+    let definitions: Vec<_> = schema["$defs"].as_object().unwrap().keys().collect();
+    assert_eq!(definitions, ["netledger/common.json"]);
+    let validator = jsonschema::validator_for(schema).unwrap();
+    assert!(
+        validator.is_valid(
+            &json!({ "id": "1", "links": { "a": { "id": "2", "links": { "b": null } } } })
+        )
+    );
+    assert!(!validator.is_valid(&json!({ "id": "1", "links": { "a": { "id": 2 } } })));
+}
+
+#[test]
 fn a_broken_schema_file_is_one_finding_however_many_use_it() {
     let text = found(RECORD, "\"type\": \"object\",", "\"type\": \"object\"");
     assert!(
