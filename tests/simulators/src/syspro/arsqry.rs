@@ -57,10 +57,7 @@ pub(super) fn query(company: &Company, document: &str, run: &Run<'_>) -> Outcome
         .with(information)
         .with(header);
     let key = normal(code);
-    let own = company
-        .invoices
-        .iter()
-        .filter(|invoice| invoice.customer == key);
+    let own = company.invoices_of(&key);
     let total: Decimal = own.clone().map(|invoice| invoice.balance).sum();
     for invoice in own {
         if !invoice.balance.is_zero() || yes("IncludeZeroBalances") {

@@ -222,11 +222,7 @@ fn carry_out(company: &mut Company, draft: &mut Draft, period: Period, journal: 
         draft.value
     };
     if draft.existing {
-        let own = company
-            .invoices
-            .iter_mut()
-            .find(|own| own.customer == customer && own.number == draft.invoice);
-        if let Some(invoice) = own {
+        if let Some(invoice) = company.invoice_mut(&customer, &draft.invoice) {
             invoice.balance += signed;
         }
     } else {
@@ -234,7 +230,7 @@ fn carry_out(company: &mut Company, draft: &mut Draft, period: Period, journal: 
             let all = Period { year: 0, number: 0 };
             draft.invoice = company.next_journal("invoice_number", all, 6);
         }
-        company.invoices.push(Invoice {
+        company.put_invoice(Invoice {
             customer: customer.clone(),
             number: draft.invoice.clone(),
             document_type: draft.kind,

@@ -8,6 +8,7 @@ use super::arstpy_payment::{self, Payment};
 use super::arstpy_post;
 use super::company::{Company, Period};
 use super::period::{journal_digits, open_period};
+use super::settings::GlJournals;
 use super::xml::{Element, Flag, Flags, PERIODS, YES_NO};
 use super::{Fault, Outcome, Run};
 
@@ -178,8 +179,8 @@ fn open_journal(company: &mut Company, period: Period, run: &Run<'_>) -> Journal
     let digits = journal_digits(run);
     let number = company.next_journal("ar", period, digits);
     let gl_failed = run.hit(&Fault::GlJournalError);
-    let gl = run.switches.gl_journal && !gl_failed;
-    let gl = gl.then(|| company.next_journal("gl", period, digits));
+    let named = run.switches.gl_journal == GlJournals::Named && !gl_failed;
+    let gl = named.then(|| company.next_journal("gl", period, digits));
     Journal {
         period,
         number,
@@ -223,7 +224,9 @@ fn refused(kind: &str, errors: &[FieldError], run: &Run<'_>) -> Node {
 
 fn answer(items: Vec<Node>, journal: Option<&Journal>, tally: &Tally, run: &Run<'_>) -> Node {
     let mut status = Node::new("StatusOfItems");
-    if let Some(journal) = journal.filter(|journal| journal.gl.is_some() || journal.gl_failed) {
+    if let Some(journal) =
+        journal.filter(|own| own.gl_failed || run.switches.gl_journal != GlJournals::Absent)
+    {
         status.push(gl_node(journal));
     }
     status.push(counter("ItemsProcessed", tally.processed, run.switches));
@@ -238,9 +241,11 @@ pub(super) fn gl_node(journal: &Journal) -> Node {
     } else {
         ("", "")
     };
+    let filled = journal.gl_failed || journal.gl.is_some();
+    let text = |text: String| if filled { text } else { String::new() };
     Node::new("GlJournal").leaves([
-        ("GlYear", format!("{:04}", journal.period.year)),
-        ("GlPeriod", format!("{:02}", journal.period.number)),
+        ("GlYear", text(format!("{:04}", journal.period.year))),
+        ("GlPeriod", text(format!("{:02}", journal.period.number))),
         ("GlJournal", journal.gl.clone().unwrap_or_default()),
         ("GlJournalError", error.to_owned()),
         ("GlJournalMessage", message.to_owned()),

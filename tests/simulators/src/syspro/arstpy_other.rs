@@ -162,11 +162,9 @@ pub(super) fn post_adjustments(
         code = customer_code;
         let entry = company.next_entry(&adjustment.customer, &adjustment.invoice);
         let mut document_type = 'I';
-        for invoice in &mut company.invoices {
-            if invoice.customer == adjustment.customer && invoice.number == adjustment.invoice {
-                invoice.balance -= adjustment.value;
-                document_type = invoice.document_type;
-            }
+        if let Some(invoice) = company.invoice_mut(&adjustment.customer, &adjustment.invoice) {
+            invoice.balance -= adjustment.value;
+            document_type = invoice.document_type;
         }
         company.pays.push(InvoicePay {
             customer: adjustment.customer,

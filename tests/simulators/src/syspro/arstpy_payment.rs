@@ -361,11 +361,9 @@ fn automatic_parts(
             90..120 => "Include90DayInvoices",
             _ => "Include120DayAndOverInvoices",
         };
-        invoice.customer == customer
-            && invoice.balance > Decimal::ZERO
-            && options.text_or_blank(option) != "N"
+        invoice.balance > Decimal::ZERO && options.text_or_blank(option) != "N"
     };
-    let mut open: Vec<&Invoice> = company.invoices.iter().filter(included).collect();
+    let mut open: Vec<&Invoice> = company.invoices_of(customer).filter(included).collect();
     if options.text_or_blank("AutomaticPaymentsSequence") == "D" {
         open.sort_by_key(|invoice| invoice.date);
     } else {

@@ -20,10 +20,7 @@ pub(super) fn post(
     let mut distribution = Vec::new();
     for part in &payment.parts {
         let number = target_invoice(company, &payment, part, journal);
-        let own = |invoice: &&mut Invoice| {
-            invoice.customer == payment.customer && invoice.number == number
-        };
-        let document_type = match company.invoices.iter_mut().find(own) {
+        let document_type = match company.invoice_mut(&payment.customer, &number) {
             Some(invoice) => {
                 invoice.balance -= part.gross;
                 invoice.document_type
@@ -99,7 +96,7 @@ fn target_invoice(
             )
         }
     };
-    company.invoices.push(Invoice {
+    company.put_invoice(Invoice {
         customer: payment.customer.clone(),
         number: number.clone(),
         document_type,
@@ -122,15 +119,5 @@ impl Company {
             customer.credits
         });
         format!("_CRD{credits:02}")
-    }
-
-    /// The next entry number of an invoice, the last part of the key of ArInvoicePay (SY 5.2).
-    pub(super) fn next_entry(&self, customer: &str, invoice: &str) -> usize {
-        let own = |pay: &&InvoicePay| pay.customer == customer && pay.invoice == invoice;
-        self.pays
-            .iter()
-            .rev()
-            .find(own)
-            .map_or(1, |pay| pay.entry + 1)
     }
 }

@@ -290,7 +290,10 @@ pub struct Company {
     /// Custom form fields.
     pub form_fields: Vec<FormField>,
     pub(crate) customers: BTreeMap<String, Customer>,
-    pub(crate) invoices: Vec<Invoice>,
+    /// By customer and number.
+    pub(crate) invoices: BTreeMap<(String, String), Invoice>,
+    /// Last entry number of each invoice in ArInvoicePay.
+    pub(crate) entries: BTreeMap<(String, String), usize>,
     pub(crate) pays: Vec<InvoicePay>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) cash: Vec<CashEntry>,
@@ -346,7 +349,8 @@ impl Company {
             jobs: BTreeSet::new(),
             form_fields: Vec::new(),
             customers: BTreeMap::new(),
-            invoices: Vec::new(),
+            invoices: BTreeMap::new(),
+            entries: BTreeMap::new(),
             pays: Vec::new(),
             receipts: Vec::new(),
             cash: Vec::new(),
@@ -419,34 +423,48 @@ impl Company {
             purchase_order: String::new(),
             period: self.period,
         };
-        self.invoices.push(invoice);
-        let last = self.invoices.len() - 1;
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "the invoice was pushed one line above"
-        )]
-        &mut self.invoices[last]
+        self.put_invoice(invoice)
     }
 
-    /// An invoice of a customer.
+    /// Puts an invoice on file.
+    pub(crate) fn put_invoice(&mut self, invoice: Invoice) -> &mut Invoice {
+        let key = (invoice.customer.clone(), invoice.number.clone());
+        self.invoices.entry(key).insert_entry(invoice).into_mut()
+    }
+
+    /// An invoice of a customer, by any form of the customer's key.
     pub fn invoice(&self, customer: &str, number: &str) -> Option<&Invoice> {
-        let customer = normal(customer);
+        self.invoices.get(&(normal(customer), number.to_owned()))
+    }
+
+    /// An invoice of a customer, to change.
+    pub(crate) fn invoice_mut(&mut self, customer: &str, number: &str) -> Option<&mut Invoice> {
         self.invoices
-            .iter()
-            .find(|own| own.customer == customer && own.number == number)
+            .get_mut(&(normal(customer), number.to_owned()))
+    }
+
+    /// All invoices of a customer.
+    pub(crate) fn invoices_of(&self, customer: &str) -> impl Iterator<Item = &Invoice> + Clone {
+        let from = (customer.to_owned(), String::new());
+        let own = self.invoices.range(from..).map(|(_, invoice)| invoice);
+        own.take_while(move |invoice| invoice.customer == customer)
+    }
+
+    /// The next entry number of an invoice, the last part of the key of ArInvoicePay (SY 5.2).
+    pub(crate) fn next_entry(&mut self, customer: &str, invoice: &str) -> usize {
+        let key = (customer.to_owned(), invoice.to_owned());
+        let entry = self.entries.entry(key).or_insert(0);
+        *entry += 1;
+        *entry
     }
 
     /// Removes paid-off invoices and their payments, as the monthly purge does (SY 5.2).
     pub fn purge_paid_invoices(&mut self) {
-        let paid: BTreeSet<(String, String)> = self
-            .invoices
-            .iter()
-            .filter(|invoice| invoice.balance.is_zero())
-            .map(|invoice| (invoice.customer.clone(), invoice.number.clone()))
-            .collect();
-        self.invoices.retain(|invoice| !invoice.balance.is_zero());
+        self.invoices
+            .retain(|_, invoice| !invoice.balance.is_zero());
+        let kept = &self.invoices;
         self.pays
-            .retain(|pay| !paid.contains(&(pay.customer.clone(), pay.invoice.clone())));
+            .retain(|pay| kept.contains_key(&(pay.customer.clone(), pay.invoice.clone())));
     }
 
     /// Everything received, in posting order.

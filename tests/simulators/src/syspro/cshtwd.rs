@@ -6,6 +6,7 @@ use super::answer::{
 use super::company::{CashEntry, Company, Period};
 use super::fields::{date_of, reference};
 use super::period::{journal_digits, open_period};
+use super::settings::GlJournals;
 use super::xml::{self, Element, Flag, Flags, PERIODS, YES_NO};
 use super::{Fault, Outcome, Run};
 use jiff::tz::TimeZone;
@@ -309,7 +310,7 @@ fn carry_out(company: &mut Company, mut entry: CashEntry, run: &Run<'_>) -> Node
         ("CbTrnTime", entry.time.clone()),
     ]);
     let failed = run.hit(&Fault::GlJournalError);
-    if run.switches.gl_journal || failed {
+    if run.switches.gl_journal == GlJournals::Named || failed {
         let period = company.gl_period;
         let digits = journal_digits(run);
         let number = if failed {

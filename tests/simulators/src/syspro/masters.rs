@@ -430,10 +430,7 @@ fn check_existence(company: &Company, object: &Object, operation: &str, draft: &
 /// The currency cannot change once there are transactions (SY 4.5), and an account with any cannot go.
 fn check_customer_change(company: &Company, operation: &str, code: &str, draft: &mut Draft) {
     let key = normal(code);
-    let used = company
-        .invoices
-        .iter()
-        .any(|invoice| invoice.customer == key);
+    let used = company.invoices_of(&key).next().is_some();
     let currency = company
         .customer(code)
         .map(|own| own.field("Currency").to_owned());

@@ -36,7 +36,9 @@ pub use company::{
 };
 pub use faults::{Fault, On};
 pub use session::Operator;
-pub use settings::{Negatives, Nesting, RootCase, Switches, TooLong, Wrapping, ZeroCounters};
+pub use settings::{
+    GlJournals, Negatives, Nesting, RootCase, Switches, TooLong, Wrapping, ZeroCounters,
+};
 
 use crate::entropy::Entropy;
 use crate::faults::Faults;

@@ -63,6 +63,17 @@ pub enum Wrapping {
     Result,
 }
 
+/// What a sub-ledger answer says of the general ledger (SY 4.1: filled only where AR integrates at once).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GlJournals {
+    /// The journal that was made.
+    Named,
+    /// The element is there, its members are blank.
+    Empty,
+    /// No element.
+    Absent,
+}
+
 /// The switches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -86,7 +97,7 @@ pub struct Switches {
     /// Negative payments.
     pub negatives: Negatives,
     /// ARSTPY, CSHTWD and WIPTLP answers name a GL journal (SY 4.1).
-    pub gl_journal: bool,
+    pub gl_journal: GlJournals,
     /// Sessions end after being idle for so long (SY 2.5).
     pub idle_expiry: Option<Duration>,
     /// Place of field errors.
@@ -135,7 +146,7 @@ impl Default for Switches {
             no_rows_as_error: false,
             add_replaces_form_value: false,
             negatives: Negatives::Warned,
-            gl_journal: true,
+            gl_journal: GlJournals::Named,
             idle_expiry: None,
             nesting: Nesting::Field,
             too_long_status: 400,
@@ -181,7 +192,8 @@ impl Switches {
             with("Add replaces form values", |s| {
                 s.add_replaces_form_value = true;
             }),
-            with("no GL journal", |s| s.gl_journal = false),
+            with("an empty GL journal", |s| s.gl_journal = GlJournals::Empty),
+            with("no GL journal", |s| s.gl_journal = GlJournals::Absent),
             with("idle expiry", |s| {
                 s.idle_expiry = Some(Duration::from_secs(300));
             }),

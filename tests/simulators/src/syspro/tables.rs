@@ -191,7 +191,7 @@ pub(super) fn rows<'a>(company: &'a Company, table: &str) -> Vec<Row<'a>> {
             .collect(),
         "ArInvoice" => company
             .invoices
-            .iter()
+            .values()
             .map(|own| Row::Invoice(company, own))
             .collect(),
         "ArInvoicePay" => company
