@@ -19,7 +19,7 @@ const REQUIRED_LOOK: Duration = Duration::from_secs(10 * 60);
 pub(super) enum Preparing<'a> {
     Ready {
         prepared: Box<Prepared>,
-        preparation: Preparation<'a>,
+        preparation: Box<Preparation<'a>>,
     },
     Skip(String),
     Trouble(Trouble),
@@ -40,6 +40,7 @@ pub(super) async fn prepare<'a>(
     loop {
         let supply = match preparation.next() {
             Next::Ready(prepared) => {
+                let preparation = Box::new(preparation);
                 return Ok(Preparing::Ready {
                     prepared,
                     preparation,

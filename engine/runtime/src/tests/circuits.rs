@@ -81,6 +81,10 @@ async fn records_whose_source_is_away_wait_without_blocking_the_lane() {
     world
         .payments
         .fail("GET /payments/PM1", &vec![Fault::NotSent; 3]);
+    // The probe finds it away for as long as the test wants.
+    world
+        .payments
+        .fail("GET /version", &vec![Fault::NotSent; 1000]);
     world.payments.pay("PM1", 100, "CU1");
     world.webhook(&[super::world::event("EV-PM1", "PM1")]).await;
     for _ in 0..2 {
@@ -96,6 +100,7 @@ async fn records_whose_source_is_away_wait_without_blocking_the_lane() {
             (world.connection("pay").await.circuit.state == "open").then_some(())
         })
         .await;
+    world.payments.state().faults.clear();
     let waiting = world.delivery("PM1").await;
     assert_eq!(waiting.progress.attempts, 0);
     world

@@ -222,3 +222,110 @@ integrations:
   - use: payfast-netledger/receipts
     connections: { payfast: pay, netledger: ledger }
 "#;
+
+/// [`NETLEDGER`]'s way to post, from its name to the next operation's.
+pub(super) fn posting() -> &'static str {
+    let from = NETLEDGER.find("  post_receipt:").unwrap();
+    let to = NETLEDGER.find("  find_receipts:").unwrap();
+    &NETLEDGER[from..to]
+}
+
+/// The same repeated by key: a second request with it is answered with 409.
+pub(super) fn posting_by_key() -> String {
+    let posting = posting();
+    let from = posting.find("    repeat:").unwrap();
+    let to = posting.find("    request:").unwrap();
+    let by_key = r#"    repeat: { idempotency_key: { header: Idempotency-Key } }
+    outcomes:
+      - when: status == 409
+        outcome: already_there
+        adopt:
+          operation: find_receipts
+          with: { reference: "{{ body.reference }}" }
+          found: result | length > 0
+          same: result[0].amount == input.amount
+          receipt: { number: "{{ result[0].number }}" }
+"#;
+    format!("{}{by_key}{}", &posting[..from], &posting[to..])
+}
+
+/// The same with nothing that would make repeating it safe.
+pub(super) fn posting_once() -> String {
+    let posting = posting();
+    let from = posting.find("    repeat:").unwrap();
+    let to = posting.find("    request:").unwrap();
+    format!("{}    repeat: none\n{}", &posting[..from], &posting[to..])
+}
+
+/// The same in three steps: insert, submit, wait until it is posted.
+pub(super) fn posting_in_steps() -> String {
+    let insert = posting().replace("  post_receipt:", "  insert_receipt:");
+    let steps = r#"  post_receipt:
+    kind: write
+    input:
+      customer: { type: string }
+      amount: { type: number, x-unit: major }
+      note: { type: string, optional: true, x-sensitive: true }
+    reference: { length_max: 30 }
+    repeat: natural
+    steps:
+      - name: insert
+        operation: insert_receipt
+        with: { customer: "{{ input.customer }}", amount: "{{ input.amount }}" }
+      - name: submit
+        operation: submit
+        with: { number: "{{ steps.insert.number }}" }
+      - name: confirm
+        operation: get_state
+        with: { number: "{{ steps.insert.number }}" }
+        until: result.state == 'posted'
+        wait: { first: 10s, factor: 2, max: 1m, jitter: none, give_up_after: 1h }
+        outcomes:
+          - { when: result.state == 'failed', outcome: rejected, class: value, why: it could not be posted }
+    receipt: { number: "{{ steps.insert.number }}" }
+  submit:
+    kind: write
+    repeat: natural
+    input: { number: { type: string } }
+    request:
+      method: POST
+      path: "/receipts/{{ input.number }}/submit"
+      headers: { X-Session: "{{ session }}" }
+    result: { schema: { type: object } }
+  get_state:
+    kind: read
+    input: { number: { type: string } }
+    request:
+      method: GET
+      path: "/receipts/{{ input.number }}/state"
+      headers: { X-Session: "{{ session }}" }
+    result: { schema: { type: object, properties: { state: { type: string } }, required: [state] } }
+"#;
+    format!("{steps}{insert}")
+}
+
+/// [`PAYFAST`]'s credentials, and what stands there for tokens that it issues itself.
+pub(super) const BEARER: &str = r#"auth: { kind: bearer, token: "{{ secrets.token }}" }"#;
+pub(super) const CLIENT_CREDENTIALS: &str = r#"auth:
+    kind: oauth_client
+    token_url: "{{ settings.base_url }}/token"
+    client_id: me
+    client_secret: "{{ secrets.token }}"
+    renew_before: 1m"#;
+pub(super) const REFRESH_TOKEN: &str = r#"auth:
+    kind: oauth_refresh
+    token_url: "{{ settings.base_url }}/token"
+    client_id: me
+    client_secret: very-secret-client
+    refresh_token: token
+    renew_before: 1m"#;
+pub(super) const SIGNED: &str = r#"auth:
+    kind: jwt
+    algorithm: HS256
+    key: "{{ secrets.token }}"
+    claims: { iss: me }
+    lifetime: 5m"#;
+/// What a refused token means there.
+pub(super) const REFUSED: &str = "{ when: status == 401, outcome: rejected, class: authentication, why: token refused, help: set the token }";
+pub(super) const STALE: &str =
+    "{ when: status == 401, outcome: reauthenticate, why: token refused }";

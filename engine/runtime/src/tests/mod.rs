@@ -6,8 +6,12 @@ mod world;
 
 mod circuits;
 mod intake;
+mod logs;
 mod operators;
 mod outcomes;
 mod polls;
+mod repeats;
+mod sequences;
 mod sessions;
 mod stops;
+mod tokens;

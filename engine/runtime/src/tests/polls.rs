@@ -118,7 +118,9 @@ async fn failed_polls_are_spaced_and_an_open_circuit_is_respected() {
     let world = World::new().await;
     polled(&world, 1).await;
     world.payments.fail("GET /events", &vec![Fault::NotSent; 3]);
-    world.payments.fail("GET /version", &[Fault::NotSent]);
+    world
+        .payments
+        .fail("GET /version", &vec![Fault::NotSent; 1000]);
     world.clock.advance(10 * MINUTE);
     world
         .while_time_passes("the circuit opens", SECOND, async || {
@@ -151,6 +153,7 @@ async fn failed_polls_are_spaced_and_an_open_circuit_is_respected() {
         .filter(|call| *call == "GET /events")
         .count();
     assert_eq!(now, asked, "no poll while it is open");
+    world.payments.state().faults.clear();
     world
         .while_time_passes("it polls again", SECOND, async || {
             (world.engine().counters().polls >= 2).then_some(())

@@ -38,6 +38,10 @@ pub(super) struct LedgerState {
     pub(super) log_ons: u32,
     pub(super) log_offs: u32,
     pub(super) receipts: Vec<Document>,
+    /// Idempotency keys seen.
+    pub(super) keys: Vec<String>,
+    /// How far submitted receipts have come, by number.
+    pub(super) states: BTreeMap<String, String>,
     /// What was asked, in order, e.g. `POST /receipts`.
     pub(super) calls: Vec<String>,
     /// Every request body and URL, for the search for what must not be there.
@@ -157,6 +161,12 @@ impl LedgerState {
             _ if !in_session => reply(440, &json!({ "error": "no session" })),
             "POST /receipts" => {
                 let mut receipt = body(request);
+                if let Some(key) = request.header("Idempotency-Key") {
+                    if self.keys.iter().any(|known| known == key) {
+                        return reply(409, &json!({ "reference": receipt["reference"] }));
+                    }
+                    self.keys.push(key.to_owned());
+                }
                 let number = format!("R{}", self.receipts.len() + 1);
                 receipt["number"] = number.clone().into();
                 self.receipts.push(receipt);
@@ -171,6 +181,22 @@ impl LedgerState {
                     .collect();
                 reply(200, &json!({ "receipts": found }))
             }
+            _ => self.steps(what),
+        }
+    }
+
+    fn steps(&mut self, what: &str) -> HttpResponse {
+        let parts: Vec<&str> = what.split('/').collect();
+        match parts.as_slice() {
+            ["POST ", "receipts", number, "submit"] => {
+                self.states
+                    .insert((*number).to_owned(), "submitted".to_owned());
+                reply(200, &json!({}))
+            }
+            ["GET ", "receipts", number, "state"] => match self.states.get(*number) {
+                Some(state) => reply(200, &json!({ "state": state })),
+                None => reply(404, &json!({})),
+            },
             _ => reply(404, &json!({})),
         }
     }
@@ -180,6 +206,7 @@ impl LedgerState {
 #[derive(Debug, Default)]
 pub(super) struct Payments {
     state: Mutex<PaymentsState>,
+    tokens: Arc<Mutex<Vec<String>>>,
 }
 
 #[derive(Debug, Default)]
@@ -192,6 +219,14 @@ pub(super) struct PaymentsState {
     pub(super) calls: Vec<String>,
     /// The list request that asks for items from here on meets this fault, once.
     pub(super) page_fault: Option<(usize, Fault)>,
+    /// Requests refused for their token.
+    pub(super) rejected: u32,
+    /// The bearer token that is good at the moment.
+    pub(super) good: String,
+    /// Tokens issued, and what each was asked with.
+    pub(super) issued: Vec<String>,
+    /// The refresh token that comes with the next access token.
+    pub(super) rotate_to: Option<String>,
     /// What each list request asked for.
     pub(super) since: Vec<String>,
 }
@@ -200,11 +235,17 @@ impl Payments {
     pub(super) fn new() -> Arc<Self> {
         let payments = Self::default();
         payments.state().page_size = 2;
+        payments.state().good = "pay-token-1234".to_owned();
         Arc::new(payments)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, PaymentsState> {
         self.state.lock().unwrap()
+    }
+
+    /// The bearer tokens that came, in order.
+    pub(super) fn seen_tokens(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.tokens)
     }
 
     pub(super) fn pay(&self, id: &str, amount: u64, customer: &str) {
@@ -244,14 +285,24 @@ impl Payments {
             }
             None => {}
         }
+        if path == "/token" {
+            return Ok(state.issue(&request));
+        }
         assert_eq!(request.method, Method::Get);
         if path == "/version" {
             return Ok(reply(200, &json!({})));
         }
-        assert_eq!(
-            request.header("authorization"),
-            Some("Bearer pay-token-1234")
-        );
+        let bearer = request
+            .header("authorization")
+            .and_then(|field| field.strip_prefix("Bearer "));
+        self.tokens
+            .lock()
+            .unwrap()
+            .extend(bearer.map(str::to_owned));
+        if request.header("authorization") != Some(&format!("Bearer {}", state.good)) {
+            state.rejected += 1;
+            return Ok(reply(401, &json!({})));
+        }
         if let Some(id) = path.strip_prefix("/payments/") {
             return Ok(match state.payments.get(id) {
                 Some(payment) => reply(200, payment),
@@ -276,6 +327,20 @@ impl Payments {
         let page: Vec<&&Document> = listed.iter().skip(from).take(size).collect();
         let next = (from + size < listed.len()).then(|| (from + size).to_string());
         Ok(reply(200, &json!({ "events": page, "next": next })))
+    }
+}
+
+impl PaymentsState {
+    fn issue(&mut self, request: &HttpRequest) -> HttpResponse {
+        self.issued
+            .push(String::from_utf8(request.body.to_vec()).unwrap());
+        self.good = format!("issued-token-{}", self.issued.len());
+        let mut answer =
+            json!({ "access_token": self.good, "expires_in": 600, "token_type": "bearer" });
+        if let Some(next) = &self.rotate_to {
+            answer["refresh_token"] = next.clone().into();
+        }
+        reply(200, &answer)
     }
 }
 

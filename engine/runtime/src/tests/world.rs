@@ -18,7 +18,8 @@ use ml_connector_core::source::SourceSet;
 use ml_connector_store::{CrosswalkEntry, Delivery, OpenError, Options, Selection, Store};
 use serde_json::{Value as Document, json};
 use sha2::Sha256;
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -109,6 +110,7 @@ impl World {
     }
 
     pub(super) async fn with(changes: Changes<'_>) -> Self {
+        start_log();
         let folder = TempDir::new().unwrap();
         let clock = ManualClock::new("2026-03-16T08:00:00Z".parse().unwrap());
         let net = Arc::new(MemoryTransport::new());
@@ -143,6 +145,12 @@ impl World {
             runtime: Some(runtime),
         };
         world.crosswalk("CU1", "ACC1").await;
+        world
+            .until_true("the first poll is over", async || {
+                let counters = world.engine().counters();
+                counters.polls + counters.polls_failed > 0
+            })
+            .await;
         world
     }
 
@@ -387,6 +395,32 @@ async fn start(plan: &Arc<Plan>, store: &Store, seams: Seams) -> (Engine, Runtim
         .unwrap()
         .unwrap();
     (engine, runtime)
+}
+
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Everything that any test of this process has logged so far, not redacted.
+pub(super) fn log() -> String {
+    String::from_utf8(LOG.lock().unwrap().clone()).unwrap()
+}
+
+fn start_log() {
+    struct Log;
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            LOG.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let subscriber = tracing_subscriber::fmt()
+        .event_format(crate::telemetry::Lines)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(|| Log)
+        .finish();
+    // Every test but the first finds it started.
+    let _started_before = tracing::subscriber::set_global_default(subscriber);
 }
 
 pub(super) fn act() -> Act {

@@ -1,0 +1,129 @@
+//! Tokens: asked for by one task at a time, renewed in time, kept before use.
+
+use super::definitions::{BEARER, CLIENT_CREDENTIALS, REFRESH_TOKEN, REFUSED, SIGNED, STALE};
+use super::world::World;
+use crate::SecretSource as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ml_connector_core::delivery::StateKind;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn many_calls_share_one_token_and_it_is_renewed_before_it_ends() {
+    let world = World::with(&[(BEARER, CLIENT_CREDENTIALS)]).await;
+    for n in 0..10 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world
+        .until_true("all are there", async || world.ledger.posted().len() == 10)
+        .await;
+    {
+        let payments = world.payments.state();
+        assert_eq!(
+            payments.issued,
+            ["grant_type=client_credentials"],
+            "one for the poll and all reads"
+        );
+    }
+    // The token lives for ten minutes, and is renewed a minute before that.
+    world.clock.advance(539 * SECOND);
+    world.collect("PM20", 100).await;
+    world.until_state("PM20", "delivered").await;
+    assert_eq!(world.payments.state().issued.len(), 1);
+    world.clock.advance(2 * SECOND);
+    world.collect("PM21", 100).await;
+    world.until_state("PM21", "delivered").await;
+    assert_eq!(world.payments.state().issued.len(), 2);
+    assert_eq!(
+        world.payments.state().rejected,
+        0,
+        "no call met an expired token"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once() {
+    let world = World::with(&[(BEARER, CLIENT_CREDENTIALS), (REFUSED, STALE)]).await;
+    world.collect("PM0", 100).await;
+    world.until_state("PM0", "delivered").await;
+    world.payments.state().good = "revoked".to_owned();
+    for n in 1..10 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world
+        .while_time_passes("all are there", SECOND, async || {
+            (world.ledger.posted().len() == 10).then_some(())
+        })
+        .await;
+    assert_eq!(world.payments.state().issued.len(), 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_rotated_refresh_token_is_kept_before_its_access_token_is_used() {
+    let world = World::with(&[(BEARER, REFRESH_TOKEN)]).await;
+    world.payments.state().rotate_to = Some("rotated-1".to_owned());
+    world.clock.advance(541 * SECOND);
+    world.secrets.refuse_writes(Some("disk full"));
+    world.collect("PM1", 100).await;
+    world
+        .until_true("a token was issued", async || {
+            world.payments.state().issued.len() == 2
+        })
+        .await;
+    world
+        .until_true("it was not used", async || {
+            world.delivery("PM1").await.revision > 0
+        })
+        .await;
+    assert_eq!(world.state("PM1").await.kind(), StateKind::Pending);
+    assert!(
+        !world
+            .payments
+            .state()
+            .calls
+            .contains(&"GET /payments/PM1".to_owned())
+    );
+    world.secrets.refuse_writes(None);
+    world
+        .while_time_passes("it is delivered", SECOND, async || {
+            (world.state("PM1").await.kind() == StateKind::Delivered).then_some(())
+        })
+        .await;
+    assert_eq!(
+        world.secrets.get("pay/token").unwrap().expose(),
+        "rotated-1"
+    );
+    let asked = world.payments.state().issued.clone();
+    assert!(
+        asked[0].contains("refresh_token=pay-token-1234"),
+        "{asked:?}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_signed_token_carries_its_claims_and_times() {
+    let world = World::with(&[(BEARER, SIGNED), (REFUSED, STALE)]).await;
+    world.collect("PM1", 100).await;
+    // The system takes any token here: what matters is what it got.
+    let seen = world.payments.seen_tokens();
+    let token = world
+        .until("a token was sent", async || {
+            seen.lock().unwrap().last().cloned()
+        })
+        .await;
+    let claims = token.split('.').nth(1).unwrap();
+    let claims: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!(claims["iss"], "me");
+    let lifetime = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+    assert_eq!(
+        lifetime, 330,
+        "five minutes, and half a minute for clocks that differ"
+    );
+    world.stop().await;
+}
