@@ -5,6 +5,7 @@ pub(super) mod connector;
 mod content;
 mod http;
 pub(super) mod integration;
+mod names;
 mod operation;
 pub(super) mod site;
 mod trigger;

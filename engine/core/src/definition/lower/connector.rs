@@ -1,7 +1,7 @@
 //! The connector file.
 
 use super::super::reader::Reader;
-use super::{http, operation, trigger};
+use super::{http, names, operation, trigger};
 use crate::identity::ConnectorId;
 use crate::plan::{Connector, Health, SecretSpec};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ pub(in crate::definition) fn lower(reader: &Reader<'_, '_>) -> Connector {
     let id = reader.text("connector");
     let title = reader.opt_text("title").unwrap_or_else(|| id.clone());
     reader.opt_text("version");
+    names::check_keys(reader, &["answers"], names::ANSWER);
     let http = http::lower(&reader.object("http"));
     let operations = reader
         .tagged_map("operations")

@@ -3,6 +3,7 @@
 use super::super::context::no_template;
 use super::super::reader::Reader;
 use super::super::structure;
+use super::names;
 use super::operation::ENCODINGS_OUT;
 use crate::definition::context::Context;
 use crate::plan::{Content, Encoding, SoapContent, SoapVersion, Tree, XmlContent};
@@ -96,6 +97,7 @@ pub(super) fn tree(cx: &Context<'_>, node: &Node) -> Tree {
 }
 
 fn each(reader: &Reader<'_, '_>) -> Tree {
+    names::check_one(reader, "as", names::TREE);
     Tree::Each {
         list: reader.braced("for"),
         name: reader.text("as"),

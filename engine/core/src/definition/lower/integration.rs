@@ -1,7 +1,7 @@
 //! The integration file.
 
 use super::super::reader::Reader;
-use super::{classes, content, retry};
+use super::{classes, content, names, retry};
 use crate::codes;
 use crate::definition::words;
 use crate::delivery::Class;
@@ -32,6 +32,7 @@ pub(in crate::definition) fn lower(
     // Refused by the structural check for now; asked for here so that the rows are not forgotten when they are allowed.
     reader.opt_object("schedule");
     reader.opt_object("aggregate");
+    names::check_keys(reader, &["requires", "fetch"], names::INTEGRATION);
     Integration {
         id: IntegrationId::new(id),
         title,

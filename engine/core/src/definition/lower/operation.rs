@@ -1,7 +1,7 @@
 //! Operations.
 
 use super::super::reader::Reader;
-use super::{classes, content, http, retry};
+use super::{classes, content, http, names, retry};
 use crate::delivery::Class;
 use crate::http::Method;
 use crate::plan::{
@@ -50,6 +50,7 @@ fn variants(name: &str, kind: &str, reader: &Reader<'_, '_>) -> Vec<Variant> {
             action,
         }];
     }
+    names::check_items(reader, "variants");
     let variants = reader.objects("variants");
     let variant = |one: &Reader<'_, '_>| {
         Some(Variant {
@@ -66,6 +67,7 @@ fn action(reader: &Reader<'_, '_>, may_have_steps: bool) -> Option<Action> {
         return Some(Action::Request(Box::new(self::request(&request))));
     }
     if may_have_steps && reader.node("steps").is_some() {
+        names::check_items(reader, "steps");
         return Some(Action::Sequence(
             reader.objects("steps").iter().map(step).collect(),
         ));
