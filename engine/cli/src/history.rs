@@ -24,14 +24,12 @@ pub(crate) fn print(history: &[AuditRecord], terminal: &mut Terminal) -> io::Res
 
 /// A record's content without the event as received, which may hold personal data.
 pub(crate) fn without_raw(content: &Document) -> Document {
-    match content {
-        Document::Object(members) => {
-            let kept = members.iter().filter(|(name, _)| *name != RAW);
-            kept.map(|(name, value)| (name.clone(), value.clone()))
-                .collect()
-        }
-        other => other.clone(),
-    }
+    let Document::Object(members) = content else {
+        return content.clone();
+    };
+    let kept = members.iter().filter(|(name, _)| *name != RAW);
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 fn told(record: &AuditRecord) -> (String, Map<String, Document>) {

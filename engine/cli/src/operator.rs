@@ -95,11 +95,19 @@ impl Operator {
             )?,
             Self::Store(store) => operator::execute(store, None, &SystemClock, command).await,
         };
-        match reply {
-            Reply::Refused { error, help } if help.is_empty() => Err(anyhow::anyhow!(error)),
-            Reply::Refused { error, help } => Err(advise(error, help)),
-            reply => Ok(reply),
-        }
+        accepted(reply)
+    }
+
+    /// Asks once: finds who answers, asks, lets go.
+    pub(crate) async fn ask_once(
+        installation: &Installation,
+        terminal: &mut Terminal,
+        command: Command,
+    ) -> anyhow::Result<Reply> {
+        let operator = Self::of(installation, terminal).await?;
+        let reply = operator.ask(command).await;
+        operator.close().await?;
+        reply
     }
 
     /// Lets go of the store, if this process holds it.
@@ -111,21 +119,22 @@ impl Operator {
     }
 }
 
+/// A reply that is no refusal; a refusal is an error with its next step.
+pub(crate) fn accepted(reply: Reply) -> anyhow::Result<Reply> {
+    if let Reply::Refused { error, help } = reply {
+        return Err(if help.is_empty() {
+            anyhow::anyhow!(error)
+        } else {
+            advise(error, help)
+        });
+    }
+    Ok(reply)
+}
+
 /// An engine that answers something else than it was asked is of another version.
-pub(crate) fn unexpected(reply: &Reply) -> anyhow::Error {
-    let what = match reply {
-        Reply::Status(_) => "a status",
-        Reply::Deliveries { .. } => "deliveries",
-        Reply::Delivery { .. } => "a delivery",
-        Reply::Resolved { .. } => "decisions",
-        Reply::Entry { .. } | Reply::Entries { .. } => "crosswalk entries",
-        Reply::Set { .. } => "a count",
-        Reply::Pinged(_) => "a ping",
-        Reply::Done => "nothing",
-        Reply::Refused { .. } => "a refusal",
-    };
+pub(crate) fn unexpected() -> anyhow::Error {
     advise(
-        format!("the engine answered with {what}, which was not asked"),
+        "the engine answered something else than it was asked",
         "use a command of the same version as the running engine",
     )
 }

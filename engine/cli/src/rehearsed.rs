@@ -299,10 +299,9 @@ pub(crate) fn print_request(
     }
     if let Some(body) = request.get("body") {
         terminal.line(format!("{indent}body:"))?;
-        let text = match body {
-            Document::String(text) => text.clone(),
-            other => format!("{other:#}"),
-        };
+        let text = body
+            .as_str()
+            .map_or_else(|| format!("{body:#}"), str::to_owned);
         block(terminal, &text, &format!("{indent}  "))?;
     }
     Ok(())

@@ -22,11 +22,16 @@ pub(crate) struct Terminal {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
     input: Box<dyn Read + Send>,
-    colour_out: bool,
-    colour_err: bool,
-    person_out: bool,
+    colours: Colours,
     person_err: bool,
     person_in: bool,
+}
+
+/// Which streams are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Colours {
+    out: bool,
+    err: bool,
 }
 
 /// How a piece of text is meant.
@@ -58,10 +63,13 @@ impl Tone {
 
 impl Terminal {
     /// The process's own streams.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whether a person wants colours is known to the environment only"
+    )]
     pub(crate) fn of_process(choice: ColourChoice) -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let person_out = io::stdout().is_terminal();
         let person_err = io::stderr().is_terminal();
         let colour = |terminal: bool| match choice {
             ColourChoice::Auto => terminal && !no_colour && !dumb,
@@ -72,9 +80,10 @@ impl Terminal {
             out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
             input: Box::new(io::stdin()),
-            colour_out: colour(person_out),
-            colour_err: colour(person_err),
-            person_out,
+            colours: Colours {
+                out: colour(io::stdout().is_terminal()),
+                err: colour(person_err),
+            },
             person_err,
             person_in: io::stdin().is_terminal(),
         }
@@ -82,17 +91,12 @@ impl Terminal {
 
     /// Whether data output is coloured.
     pub(crate) const fn colours_data(&self) -> bool {
-        self.colour_out
+        self.colours.out
     }
 
     /// Whether words for people are coloured.
     pub(crate) const fn colours_words(&self) -> bool {
-        self.colour_err
-    }
-
-    /// Whether a person reads stdout.
-    pub(crate) const fn person_reads_data(&self) -> bool {
-        self.person_out
+        self.colours.err
     }
 
     /// Whether a person can be asked.
@@ -134,12 +138,12 @@ impl Terminal {
 
     /// Data text in a tone, where colours are on.
     pub(crate) fn tone(&self, tone: Tone, text: &str) -> String {
-        paint(self.colour_out, tone, text)
+        paint(self.colours.out, tone, text)
     }
 
     /// Words for people in a tone, where colours are on.
     pub(crate) fn tone_told(&self, tone: Tone, text: &str) -> String {
-        paint(self.colour_err, tone, text)
+        paint(self.colours.err, tone, text)
     }
 
     /// Reads everything from stdin.
@@ -199,7 +203,7 @@ fn paint(on: bool, tone: Tone, text: &str) -> String {
 pub(crate) mod capture {
     //! A terminal whose output a test can read.
 
-    use super::Terminal;
+    use super::{Colours, Terminal};
     use std::io::{self, Cursor, Write};
     use std::sync::{Arc, Mutex, PoisonError};
 
@@ -234,9 +238,10 @@ pub(crate) mod capture {
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
             input: Box::new(Cursor::new(input.as_bytes().to_vec())),
-            colour_out: false,
-            colour_err: false,
-            person_out: false,
+            colours: Colours {
+                out: false,
+                err: false,
+            },
             person_err: false,
             person_in: false,
         };

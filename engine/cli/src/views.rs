@@ -121,7 +121,7 @@ fn awaited(awaited: &Awaited) -> String {
     match awaited {
         Awaited::Crosswalk { table, key } => format!("entry `{key}` in crosswalk `{table}`"),
         Awaited::Delivery { delivery } => format!("the end of {delivery}"),
-        Awaited::Until { due_at } => format!("{}", moment(*due_at)),
+        Awaited::Until { due_at } => moment(*due_at),
     }
 }
 

@@ -160,15 +160,11 @@ fn show(
     terminal: &mut Terminal,
 ) -> anyhow::Result<Exit> {
     let installation = site.read(terminal)?;
-    let history = block_on(async {
-        let operator = Operator::of(&installation, terminal).await?;
-        let reply = operator.ask(Command::Delivery { id, event: false }).await;
-        operator.close().await?;
-        match reply? {
-            Reply::Delivery { history, .. } => Ok(history),
-            reply => Err(unexpected(&reply)),
-        }
-    })?;
+    let command = Command::Delivery { id, event: false };
+    let reply = block_on(Operator::ask_once(&installation, terminal, command))?;
+    let Reply::Delivery { history, .. } = reply else {
+        return Err(unexpected());
+    };
     match format {
         Format::Text => history::print(&history, terminal)?,
         Format::Json => terminal.json(&HistoryOutput {
@@ -211,7 +207,7 @@ pub(super) fn check(
 ) -> anyhow::Result<Exit> {
     let mut progress = Progress::new(terminal);
     let found = verify(store, &mut |done, total| {
-        progress.bytes("verifying", done, total)
+        progress.bytes("verifying", done, total);
     });
     progress.end();
     let found =

@@ -71,16 +71,10 @@ fn ask(
     terminal: &mut Terminal,
 ) -> anyhow::Result<Exit> {
     let installation = args.site.read(terminal)?;
-    block_on(async {
-        let operator = Operator::of(&installation, terminal).await?;
-        let reply = operator.ask(command).await;
-        operator.close().await?;
-        match reply? {
-            Reply::Done => {
-                terminal.tell(format!("{done} `{}`", args.connection));
-                Ok(Exit::Fine)
-            }
-            reply => Err(unexpected(&reply)),
-        }
-    })
+    let reply = block_on(Operator::ask_once(&installation, terminal, command))?;
+    let Reply::Done = reply else {
+        return Err(unexpected());
+    };
+    terminal.tell(format!("{done} `{}`", args.connection));
+    Ok(Exit::Fine)
 }

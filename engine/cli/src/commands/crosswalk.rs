@@ -198,9 +198,8 @@ async fn get(
         table: CrosswalkId::new(table),
         key: key.to_owned(),
     };
-    let entry = match operator.ask(command).await? {
-        Reply::Entry { entry } => entry,
-        reply => return Err(unexpected(&reply)),
+    let Reply::Entry { entry } = operator.ask(command).await? else {
+        return Err(unexpected());
     };
     let found = if entry.is_some() {
         Exit::Fine
@@ -240,24 +239,21 @@ async fn set(
             entries: batch.to_vec(),
             act: act.clone(),
         };
-        match operator.ask(command).await? {
-            Reply::Set { written, released } => {
-                all_written += written;
-                all_released += released;
-            }
-            reply => return Err(unexpected(&reply)),
-        }
+        let Reply::Set { written, released } = operator.ask(command).await? else {
+            return Err(unexpected());
+        };
+        all_written += written;
+        all_released += released;
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
-    let mut line = format!("{} written", count(all_written, "entry", "entries"));
-    if all_released > 0 {
-        line += &format!(
-            "; {} that waited for it are due again",
-            count(all_released, "delivery", "deliveries")
-        );
-    }
-    terminal.tell(line);
+    let written = format!("{} written", count(all_written, "entry", "entries"));
+    terminal.tell(if all_released > 0 {
+        let released = count(all_released, "delivery", "deliveries");
+        format!("{written}; {released} that waited for it are due again")
+    } else {
+        written
+    });
     Ok(Exit::Fine)
 }
 
@@ -361,17 +357,15 @@ async fn page(
     operator: &Operator,
 ) -> anyhow::Result<Vec<CrosswalkEntry>> {
     let table = table.map(CrosswalkId::new);
-    match operator
-        .ask(Command::CrosswalkList {
-            table,
-            after,
-            limit,
-        })
-        .await?
-    {
-        Reply::Entries { entries } => Ok(entries),
-        reply => Err(unexpected(&reply)),
-    }
+    let command = Command::CrosswalkList {
+        table,
+        after,
+        limit,
+    };
+    let Reply::Entries { entries } = operator.ask(command).await? else {
+        return Err(unexpected());
+    };
+    Ok(entries)
 }
 
 fn entry(table: &str, key: &str, values: Document) -> CrosswalkEntry {

@@ -4,8 +4,8 @@ mod show;
 
 use super::Format;
 use crate::demo::{Closing, EngineCounts, Options, Stage, World};
-use crate::failure::{Exit, advise, usage};
-use crate::operator::{block_on, unexpected};
+use crate::failure::{Exit, usage};
+use crate::operator::{accepted, block_on, unexpected};
 use crate::running::seams;
 use crate::site::{Installation, SiteArgs};
 use crate::store;
@@ -213,11 +213,8 @@ async fn fill_crosswalk(engine: &Engine, world: &dyn World) -> anyhow::Result<()
         actor: "demo".to_owned(),
         reason: "the demonstration's customers".to_owned(),
     };
-    match engine.execute(Command::CrosswalkSet { entries, act }).await {
-        Reply::Set { .. } => Ok(()),
-        Reply::Refused { error, help } => Err(advise(error, help)),
-        reply => Err(unexpected(&reply)),
-    }
+    accepted(engine.execute(Command::CrosswalkSet { entries, act }).await)?;
+    Ok(())
 }
 
 /// Waits until everything has arrived and the engine has recorded that it has; `false` if it takes too long.
@@ -238,11 +235,10 @@ async fn settle(engine: &Engine, world: &dyn World, shown: &mut Shown) -> anyhow
 }
 
 async fn status(engine: &Engine) -> anyhow::Result<Status> {
-    match engine.execute(Command::Status).await {
-        Reply::Status(status) => Ok(*status),
-        Reply::Refused { error, help } => Err(advise(error, help)),
-        reply => Err(unexpected(&reply)),
-    }
+    let Reply::Status(status) = accepted(engine.execute(Command::Status).await)? else {
+        return Err(unexpected());
+    };
+    Ok(*status)
 }
 
 /// Deliveries that have neither ended nor wait for a person.

@@ -2,7 +2,7 @@
 
 use super::Format;
 use crate::failure::{Exit, usage};
-use crate::operator::{block_on, unexpected};
+use crate::operator::{accepted, block_on, unexpected};
 use crate::running::seams;
 use crate::site::{Installation, SiteArgs};
 use crate::terminal::{Terminal, Tone};
@@ -121,9 +121,12 @@ async fn ping(
         match operator::call(&socket, &command).await {
             Err(CallError::NoEngine { .. }) => {}
             Err(error @ CallError::Failed(_)) => return Err(error.into()),
-            Ok(Reply::Pinged(pinged)) => return Ok(pinged),
-            Ok(Reply::Refused { error, .. }) => anyhow::bail!(error),
-            Ok(reply) => return Err(unexpected(&reply)),
+            Ok(reply) => {
+                let Reply::Pinged(pinged) = accepted(reply)? else {
+                    return Err(unexpected());
+                };
+                return Ok(pinged);
+            }
         }
     }
     let connection = plan

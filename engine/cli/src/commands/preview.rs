@@ -201,19 +201,16 @@ fn case<'a>(definitions: &'a Definitions, file: &Path) -> anyhow::Result<&'a Cas
 fn given(args: &Args, terminal: &mut Terminal) -> anyhow::Result<IndexMap<String, Document>> {
     let mut given = IndexMap::new();
     for one in &args.fetch {
-        match one.split_once('=') {
-            Some((name, file)) => {
-                given.insert(name.to_owned(), read_json(Path::new(file), terminal)?);
-            }
-            None => match read_json(Path::new(one), terminal)? {
-                Document::Object(members) => given.extend(members),
-                _ => {
-                    return Err(usage(format!(
-                        "`{one}` must hold an object with one member per read"
-                    )));
-                }
-            },
+        if let Some((name, file)) = one.split_once('=') {
+            given.insert(name.to_owned(), read_json(Path::new(file), terminal)?);
+            continue;
         }
+        let Document::Object(members) = read_json(Path::new(one), terminal)? else {
+            return Err(usage(format!(
+                "`{one}` must hold an object with one member per read"
+            )));
+        };
+        given.extend(members);
     }
     for one in &args.crosswalk {
         let (name, json) = pair(one)?;

@@ -46,8 +46,11 @@ enum Which {
     },
 }
 
+/// Makes a schema.
+type Make = fn() -> Schema;
+
 /// Every document a command prints for programs.
-const OUTPUTS: &[(&str, fn() -> Schema)] = &[
+const OUTPUTS: &[(&str, Make)] = &[
     ("crosswalk", || schema_for!(CrosswalkOutput)),
     ("decisions", || schema_for!(DecisionsOutput)),
     ("deliveries", || schema_for!(DeliveriesOutput)),

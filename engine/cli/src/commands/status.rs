@@ -88,15 +88,10 @@ struct PollView {
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     let installation = args.site.read(terminal)?;
-    let status = block_on(async {
-        let operator = Operator::of(&installation, terminal).await?;
-        let reply = operator.ask(Command::Status).await;
-        operator.close().await?;
-        match reply? {
-            Reply::Status(status) => Ok(*status),
-            reply => Err(unexpected(&reply)),
-        }
-    })?;
+    let reply = block_on(Operator::ask_once(&installation, terminal, Command::Status))?;
+    let Reply::Status(status) = reply else {
+        return Err(unexpected());
+    };
     let output = StatusOutput::of(&installation.site.name, &status)?;
     match args.format {
         Format::Json => terminal.json(&output)?,

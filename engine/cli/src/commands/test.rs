@@ -129,7 +129,7 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
     for kept in &args.output {
         keep(&kept.file, &printed(kept.format, &output, None)?)?;
     }
-    let text = printed(args.format, &output, Some(terminal))?;
+    let text = printed(args.format, &output, Some(&*terminal))?;
     terminal.raw(text)?;
     tell_summary(&output, terminal);
     let failed = output
@@ -230,10 +230,10 @@ impl DifferenceView {
 fn printed(
     format: Format,
     output: &TestOutput,
-    terminal: Option<&mut Terminal>,
+    terminal: Option<&Terminal>,
 ) -> anyhow::Result<String> {
     Ok(match format {
-        Format::Text => text(output, terminal.as_deref()),
+        Format::Text => text(output, terminal),
         Format::Json => format!("{:#}\n", serde_json::to_value(output)?),
         Format::Junit => junit(output)?,
     })
@@ -243,19 +243,22 @@ fn text(output: &TestOutput, terminal: Option<&Terminal>) -> String {
     let tone = |tone, text: &str| {
         terminal.map_or_else(|| text.to_owned(), |terminal| terminal.tone(tone, text))
     };
-    let mut text = String::new();
-    for case in output.cases.iter().filter(|case| !case.passed) {
+    let failed = output.cases.iter().filter(|case| !case.passed);
+    let lines = failed.flat_map(|case| {
         let word = if case.updated {
             tone(Tone::Doubt, "updated")
         } else {
             tone(Tone::Bad, "failed")
         };
-        text += &format!("{word} {}\n", case.title());
-        for line in case.details().lines() {
-            text += &format!("    {line}\n");
-        }
-    }
-    text
+        let head = format!("{word} {}\n", case.title());
+        let details = case.details();
+        let details: Vec<String> = details
+            .lines()
+            .map(|line| format!("    {line}\n"))
+            .collect();
+        std::iter::once(head).chain(details)
+    });
+    lines.collect()
 }
 
 fn junit(output: &TestOutput) -> anyhow::Result<String> {
@@ -290,13 +293,13 @@ fn tell_summary(output: &TestOutput, terminal: &mut Terminal) {
     }
     let updated = output.cases.iter().filter(|case| case.updated).count();
     let failed = output.failed - updated;
-    let mut line = count(output.passed, "case passed", "cases passed");
+    let mut parts = vec![count(output.passed, "case passed", "cases passed")];
     if updated > 0 {
-        line += &format!(", {updated} updated");
+        parts.push(format!("{updated} updated"));
     }
     if failed > 0 {
-        line += &format!(", {failed} failed");
+        parts.push(format!("{failed} failed"));
     }
     let tone = if failed > 0 { Tone::Bad } else { Tone::Good };
-    terminal.tell(terminal.tone_told(tone, &line));
+    terminal.tell(terminal.tone_told(tone, &parts.join(", ")));
 }

@@ -163,10 +163,10 @@ async fn held(which: &Which, operator: &Operator) -> anyhow::Result<Vec<Delivery
 }
 
 fn resolved(reply: Reply) -> anyhow::Result<Vec<Resolved>> {
-    match reply {
-        Reply::Resolved { results } => Ok(results),
-        reply => Err(unexpected(&reply)),
-    }
+    let Reply::Resolved { results } = reply else {
+        return Err(unexpected());
+    };
+    Ok(results)
 }
 
 /// Prints what became of each; some that were not decided are findings.
@@ -195,11 +195,12 @@ fn print(results: Vec<Resolved>, format: Format, terminal: &mut Terminal) -> any
                 };
                 terminal.line(format!("{}: {text}", view.delivery))?;
             }
-            let mut line = count(decided, "delivery decided", "deliveries decided");
-            if failed > 0 {
-                line += &format!(", {failed} not");
-            }
-            terminal.tell(line);
+            let decided = count(decided, "delivery decided", "deliveries decided");
+            terminal.tell(if failed > 0 {
+                format!("{decided}, {failed} not")
+            } else {
+                decided
+            });
         }
     }
     Ok(if failed > 0 {

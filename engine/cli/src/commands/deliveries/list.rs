@@ -152,13 +152,14 @@ pub(super) async fn page(
     selection: &Selection,
 ) -> anyhow::Result<Vec<(DeliveryId, DeliveryView)>> {
     let selection = selection.clone();
-    match operator.ask(Command::Deliveries { selection }).await? {
-        Reply::Deliveries { deliveries } => Ok(deliveries
-            .iter()
-            .map(|delivery| (delivery.id, DeliveryView::of(delivery)))
-            .collect()),
-        reply => Err(unexpected(&reply)),
-    }
+    let reply = operator.ask(Command::Deliveries { selection }).await?;
+    let Reply::Deliveries { deliveries } = reply else {
+        return Err(unexpected());
+    };
+    Ok(deliveries
+        .iter()
+        .map(|delivery| (delivery.id, DeliveryView::of(delivery)))
+        .collect())
 }
 
 fn state(text: &str) -> Result<StateKind, String> {

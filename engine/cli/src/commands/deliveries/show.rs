@@ -91,13 +91,13 @@ pub(super) async fn perform(
         id: args.delivery,
         event: args.event,
     };
-    let (delivery, history, event) = match operator.ask(command).await? {
-        Reply::Delivery {
-            delivery,
-            history,
-            event,
-        } => (delivery, history, event),
-        reply => return Err(unexpected(&reply)),
+    let Reply::Delivery {
+        delivery,
+        history,
+        event,
+    } = operator.ask(command).await?
+    else {
+        return Err(unexpected());
     };
     let view = DeliveryView::of(&delivery);
     if args.format == Format::Json {

@@ -28,18 +28,15 @@ impl Shown {
 
     pub(super) fn at(&mut self, at: Progress) {
         let text = words(&at);
-        match &self.bar {
-            Some(bar) => {
-                bar.set_length(at.to_post.max(1) as u64);
-                bar.set_position(at.posted as u64);
-                bar.set_message(text);
-            }
-            None => {
-                let quarter = at.step * QUARTERS / at.steps.max(1);
-                if self.said != Some((quarter, at.target_up)) {
-                    self.said = Some((quarter, at.target_up));
-                    let _gone = writeln!(io::stderr(), "{text}");
-                }
+        if let Some(bar) = &self.bar {
+            bar.set_length(at.to_post.max(1) as u64);
+            bar.set_position(at.posted as u64);
+            bar.set_message(text);
+        } else {
+            let quarter = at.step * QUARTERS / at.steps.max(1);
+            if self.said != Some((quarter, at.target_up)) {
+                self.said = Some((quarter, at.target_up));
+                let _gone = writeln!(io::stderr(), "{text}");
             }
         }
     }
