@@ -3,6 +3,7 @@
 //! It takes the same path as a real delivery (route, prepare, encode), with the same code; only what a system or a matching
 //! table would answer is handed in. Credentials are masks, so that no secret can be needed or shown.
 
+mod discreet;
 mod origin;
 
 pub use origin::{Origin, origins};

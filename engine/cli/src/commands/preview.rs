@@ -99,6 +99,7 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         mask_personal: true,
     };
     let rehearsed = rehearsal.run(&mut |need| answered(&given, case, need), None);
+    let (event, rehearsed) = rehearsal.discreet(&rehearsed);
     let why = origins(&stage.instance, &event, &rehearsed);
     let name = stage.instance.integration.id.as_str();
     let output = PreviewOutput::of(name, &rehearsed, &why, &definitions.sources);
