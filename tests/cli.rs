@@ -2,7 +2,11 @@
 //!
 //! Every run has its own folder, an empty environment and no terminal.
 
+mod authoring;
+mod operating;
+mod secrets;
 mod streams;
+mod validate;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -13,6 +17,30 @@ use tempfile::TempDir;
 /// A folder in which the binary runs, and nothing else of this machine.
 pub(crate) struct Sealed {
     folder: TempDir,
+}
+
+/// The secrets of the fixture's site.
+pub(crate) const SECRETS: [(&str, &str); 3] = [
+    ("payfast/token", "tok-9f3b"),
+    ("payfast/hook", "hook-77c1"),
+    ("netledger/key", "key-04da"),
+];
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/fixture")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(path, target).unwrap();
+        }
+    }
 }
 
 /// How a run ended.
@@ -29,6 +57,35 @@ impl Sealed {
         Self {
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// A folder with definitions of two invented systems, a site file and cases.
+    pub(crate) fn with_definitions() -> Self {
+        let sealed = Self::new();
+        copy(&fixture(), sealed.folder.path());
+        sealed
+    }
+
+    /// As [`Sealed::with_definitions`], with a vault that has every secret of the site.
+    pub(crate) fn with_vault() -> Self {
+        let sealed = Self::with_definitions();
+        sealed.run(&["secrets", "init"]).fine();
+        for (name, value) in SECRETS {
+            sealed.run_with(&["secrets", "set", name], value).fine();
+        }
+        sealed
+    }
+
+    /// Replaces a text that must stand in a file.
+    #[track_caller]
+    pub(crate) fn change(&self, name: &str, from: &str, to: &str) -> &Self {
+        let text = self.text(name);
+        assert!(text.contains(from), "{name} has no `{from}`");
+        self.file(name, &text.replace(from, to))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     pub(crate) fn path(&self, below: impl AsRef<Path>) -> PathBuf {
@@ -104,4 +161,17 @@ impl Ran {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
+}
+
+/// A document that a command printed must be what `schema output NAME` says.
+#[track_caller]
+pub(crate) fn assert_conforms(sealed: &Sealed, name: &str, document: &serde_json::Value) {
+    let schema = sealed.run(&["schema", "output", name]).json();
+    assert_eq!(document["version"], 1, "{name}");
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<String> = validator
+        .iter_errors(document)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:?}: {document:#}");
 }

@@ -66,24 +66,42 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
-    /// Finds who answers for an installation.
+    /// Finds who answers for an installation. Where nothing has been stored yet there is nobody.
     pub(crate) async fn of(
         installation: &Installation,
         terminal: &mut Terminal,
     ) -> anyhow::Result<Self> {
-        let socket = installation.control();
-        if socket.exists() {
-            match operator::call(&socket, &Command::Status).await {
-                Ok(_) => return Ok(Self::Engine(socket)),
-                // The socket of an engine that is gone: the store is free.
-                Err(CallError::NoEngine { .. }) => {}
-                Err(error @ CallError::Failed(_)) => return Err(error.into()),
-            }
+        match Self::engine(installation).await? {
+            Some(engine) => Ok(engine),
+            None => Ok(Self::Store(store::open_existing(
+                &installation.store(),
+                terminal,
+            )?)),
         }
-        Ok(Self::Store(store::open_existing(
-            &installation.store(),
-            terminal,
-        )?))
+    }
+
+    /// As [`Operator::of`], and makes the store where there is none: matching tables are filled before the first start.
+    pub(crate) async fn of_new(
+        installation: &Installation,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<Self> {
+        match Self::engine(installation).await? {
+            Some(engine) => Ok(engine),
+            None => Ok(Self::Store(store::open(&installation.store(), terminal)?)),
+        }
+    }
+
+    async fn engine(installation: &Installation) -> anyhow::Result<Option<Self>> {
+        let socket = installation.control();
+        if !socket.exists() {
+            return Ok(None);
+        }
+        match operator::call(&socket, &Command::Status).await {
+            Ok(_) => Ok(Some(Self::Engine(socket))),
+            // The socket of an engine that is gone: the store is free.
+            Err(CallError::NoEngine { .. }) => Ok(None),
+            Err(error @ CallError::Failed(_)) => Err(error.into()),
+        }
     }
 
     /// Asks. A refusal is an error with its next step.

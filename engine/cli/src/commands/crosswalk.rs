@@ -137,7 +137,14 @@ impl EntryView {
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     let installation = args.site.read(terminal)?;
     block_on(async {
-        let operator = Operator::of(&installation, terminal).await?;
+        let operator = match &args.what {
+            What::Set { .. } | What::Import { .. } => {
+                Operator::of_new(&installation, terminal).await?
+            }
+            What::Get { .. } | What::Remove { .. } | What::Export { .. } | What::List { .. } => {
+                Operator::of(&installation, terminal).await?
+            }
+        };
         let done = act(&args.what, &operator, terminal).await;
         operator.close().await?;
         done

@@ -16,7 +16,8 @@ use crate::terminal::Terminal;
 use clap::Subcommand;
 use ml_connector_core::definition::json_schema::schema_text;
 use ml_connector_core::definition::tables::DefinitionKind;
-use schemars::{Schema, schema_for};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
@@ -51,22 +52,30 @@ type Make = fn() -> Schema;
 
 /// Every document a command prints for programs.
 const OUTPUTS: &[(&str, Make)] = &[
-    ("crosswalk", || schema_for!(CrosswalkOutput)),
-    ("decisions", || schema_for!(DecisionsOutput)),
-    ("deliveries", || schema_for!(DeliveriesOutput)),
-    ("delivery", || schema_for!(DeliveryOutput)),
-    ("demo", || schema_for!(DemoOutput)),
-    ("history", || schema_for!(HistoryOutput)),
-    ("ping", || schema_for!(PingOutput)),
-    ("preview", || schema_for!(PreviewOutput)),
-    ("record", || schema_for!(RecordOutput)),
-    ("secrets", || schema_for!(SecretsOutput)),
-    ("status", || schema_for!(StatusOutput)),
-    ("test", || schema_for!(TestOutput)),
-    ("validate", || schema_for!(FindingsOutput)),
-    ("verification", || schema_for!(VerificationOutput)),
-    ("version", || schema_for!(VersionOutput)),
+    ("crosswalk", printed::<CrosswalkOutput>),
+    ("decisions", printed::<DecisionsOutput>),
+    ("deliveries", printed::<DeliveriesOutput>),
+    ("delivery", printed::<DeliveryOutput>),
+    ("demo", printed::<DemoOutput>),
+    ("history", printed::<HistoryOutput>),
+    ("ping", printed::<PingOutput>),
+    ("preview", printed::<PreviewOutput>),
+    ("record", printed::<RecordOutput>),
+    ("secrets", printed::<SecretsOutput>),
+    ("status", printed::<StatusOutput>),
+    ("test", printed::<TestOutput>),
+    ("validate", printed::<FindingsOutput>),
+    ("verification", printed::<VerificationOutput>),
+    ("version", printed::<VersionOutput>),
 ];
+
+/// The schema of what is written, as against what could be read: members that may be left out are not required.
+fn printed<T: JsonSchema>() -> Schema {
+    SchemaSettings::default()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>()
+}
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     match &args.which {

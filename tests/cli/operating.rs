@@ -1,0 +1,383 @@
+//! `run` and everything that operates it, and the store when nobody runs.
+
+use super::{Ran, Sealed, assert_conforms};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command};
+
+/// A running engine, told to stop when dropped.
+struct Engine {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    webhooks: String,
+}
+
+impl Engine {
+    /// Starts it and waits until it says that it is ready.
+    fn start(sealed: &Sealed) -> Self {
+        let mut child = sealed.command(["run", "--grace", "5"]).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended: {seen}");
+            seen += &line;
+            let entry: serde_json::Value = serde_json::from_str(&line).expect(&line);
+            if entry["msg"] == "ready" {
+                let webhooks = entry["webhooks"].as_str().unwrap().to_owned();
+                return Self {
+                    child,
+                    log,
+                    webhooks,
+                };
+            }
+        }
+    }
+
+    /// Sends a signed webhook and gives the status.
+    fn receive(&self, body: &str, secret: &str) -> u16 {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature: String = mac
+            .finalize()
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let mut stream = TcpStream::connect(&self.webhooks).unwrap();
+        write!(
+            stream,
+            "POST /webhooks/payfast HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n\
+             X-Signature: {signature}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Tells it to stop and waits; the exit code and the rest of the log.
+    fn stop(mut self) -> (i32, String) {
+        signal(&self.child, "TERM");
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code().unwrap(), log)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-s", name, &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+fn events(customers: &[&str]) -> String {
+    let events: Vec<String> = customers
+        .iter()
+        .enumerate()
+        .map(|(at, customer)| {
+            format!(
+                r#"{{"id":"EV{at}","kind":"payment","payment":"PM{at}","customer":"{customer}"}}"#
+            )
+        })
+        .collect();
+    format!("{{\"events\":[{}]}}", events.join(","))
+}
+
+/// Asks again until the answer is as wanted: the engine works at its own pace.
+#[track_caller]
+fn until(sealed: &Sealed, arguments: &[&str], wanted: impl Fn(&Ran) -> bool) -> Ran {
+    const TRIES: usize = 500;
+    for _ in 0..TRIES {
+        let ran = sealed.run(arguments);
+        if wanted(&ran) {
+            return ran;
+        }
+    }
+    panic!("never came: {arguments:?}: {:#?}", sealed.run(arguments));
+}
+
+#[test]
+fn it_refuses_to_run_what_has_findings() {
+    let sealed = Sealed::with_vault();
+    sealed.change(
+        "mappings/netledger-payfast/bills.yaml",
+        "payment.iban",
+        "payment.iban2",
+    );
+    let ran = sealed.run(&["run"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("error[E0312]"), "{ran:?}");
+    assert!(!sealed.path("data/journal").exists());
+}
+
+#[test]
+fn it_names_every_secret_that_is_missing_before_it_starts() {
+    let sealed = Sealed::with_definitions();
+    let said = sealed.run(&["run"]).ends(3);
+    assert!(
+        said.contains("vault") && said.contains("secrets init"),
+        "{said}"
+    );
+    sealed.run(&["secrets", "init"]).fine();
+    sealed
+        .run_with(&["secrets", "set", "payfast/token"], "x")
+        .fine();
+    let said = sealed.run(&["run"]).ends(3);
+    assert!(
+        said.contains("`payfast/hook`") && said.contains("`netledger/key`"),
+        "{said}"
+    );
+    assert!(!said.contains("`payfast/token`"), "{said}");
+}
+
+#[test]
+fn without_a_site_file_the_next_step_is_named() {
+    let said = Sealed::new().run(&["status"]).ends(3);
+    assert!(
+        said.contains("ml-connector.yaml") && said.contains("--site"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_running_engine_is_operated_from_beside() {
+    let sealed = Sealed::with_vault();
+    let engine = Engine::start(&sealed);
+    let body = events(&["CU1", "CU2"]);
+    assert_eq!(engine.receive(&body, "wrong"), 401);
+    assert_eq!(engine.receive(&body, "hook-77c1"), 202);
+    assert_eq!(engine.receive(&body, "hook-77c1"), 202);
+
+    let held = ["deliveries", "list", "--state", "held", "--format", "json"];
+    let count = |ran: &Ran| ran.json()["deliveries"].as_array().unwrap().len();
+    let ran = until(&sealed, &held, |ran| count(ran) == 2);
+    assert_conforms(&sealed, "deliveries", &ran.json());
+    let first = &ran.json()["deliveries"][0];
+    assert_eq!(first["class"], "missing_master_data");
+    assert_eq!(first["awaits"], "entry `CU1` in crosswalk `customers`");
+    let id = first["id"].as_str().unwrap().to_owned();
+
+    let status = sealed.run(&["status", "--format", "json"]);
+    assert_conforms(&sealed, "status", &status.json());
+    assert_eq!(status.code, 1, "held deliveries wait for somebody");
+    let integration = &status.json()["integrations"][0];
+    assert_eq!(
+        (&integration["received"], &integration["duplicates"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(
+        status.json()["counters"]["refused"]
+            .as_object()
+            .unwrap()
+            .len(),
+        1
+    );
+
+    let show = sealed.run(&["deliveries", "show", &id, "--format", "json"]);
+    assert_conforms(&sealed, "delivery", &show.json());
+    assert!(!show.out.contains("\"raw\""), "{show:?}");
+    assert!(
+        sealed
+            .run(&["deliveries", "show", &id, "--event"])
+            .fine()
+            .contains("\"customer\":\"CU1\"")
+    );
+
+    let said = sealed.run(&["deliveries", "discard", &id]).ends(2);
+    assert!(said.contains("--reason"), "{said}");
+    let decided = sealed.run(&[
+        "deliveries",
+        "discard",
+        &id,
+        "--reason",
+        "paid twice",
+        "--format",
+        "json",
+    ]);
+    assert_conforms(&sealed, "decisions", &decided.json());
+    assert_eq!(
+        (decided.code, &decided.json()["results"][0]["state"]),
+        (0, &"discarded".into())
+    );
+    let again = sealed.run(&["deliveries", "discard", &id, "--reason", "once more"]);
+    assert_eq!(again.code, 1, "{again:?}");
+    let history = sealed.run(&["audit", "show", &id]).fine();
+    assert!(
+        history.contains("decided: discard") && history.contains("paid twice"),
+        "{history}"
+    );
+
+    let set = sealed
+        .run(&["crosswalk", "set", "customers", "CU2", "account=0000417"])
+        .ends(0);
+    assert!(set.contains("1 delivery that waited"), "{set}");
+    until(&sealed, &held, |ran| count(ran) == 0);
+
+    sealed
+        .run(&["pause", "netledger", "--reason", "month end"])
+        .fine();
+    let status = sealed.run(&["status"]);
+    assert!(
+        status.out.contains("paused") && status.out.contains("month end"),
+        "{status:?}"
+    );
+    sealed.run(&["resume", "netledger"]).fine();
+    sealed.run(&["pause", "no-such", "--reason", "x"]).ends(3);
+
+    let ping = sealed.run(&["ping", "netledger", "--format", "json"]);
+    assert_conforms(&sealed, "ping", &ping.json());
+    assert_eq!(
+        (ping.code, &ping.json()["connections"][0]["fine"]),
+        (1, &false.into())
+    );
+
+    let said = sealed.run(&["run"]).ends(3);
+    assert!(said.contains("in use"), "{said}");
+    let said = sealed.run(&["store", "rebuild-index"]).ends(3);
+    assert!(said.contains("in use"), "{said}");
+    sealed.run(&["audit", "verify"]).fine();
+
+    let (code, log) = engine.stop();
+    assert_eq!(code, 0, "{log}");
+    for line in log.lines() {
+        assert!(
+            serde_json::from_str::<serde_json::Value>(line).is_ok(),
+            "{line}"
+        );
+    }
+    assert!(
+        !log.contains("hook-77c1") && !log.contains("key-04da"),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_an_engine_left_is_looked_at_and_decided_without_it() {
+    let sealed = Sealed::with_vault();
+    let engine = Engine::start(&sealed);
+    assert_eq!(engine.receive(&events(&["CU1"]), "hook-77c1"), 202);
+    let held = ["deliveries", "list", "--state", "held"];
+    until(&sealed, &held, |ran| ran.out.contains("dlv_1"));
+    engine.stop();
+
+    let status = sealed.run(&["status", "--format", "json"]);
+    assert_eq!(status.json()["running_since"], serde_json::Value::Null);
+    assert!(sealed.run(&held).fine().contains("missing_master_data"));
+    let retried = sealed.run(&["deliveries", "retry", "--held", "--reason", "entry comes"]);
+    assert_eq!(retried.code, 0, "{retried:?}");
+    assert!(retried.out.contains("now pending"), "{retried:?}");
+    let rebuilt = sealed.run(&["store", "rebuild-index"]).ends(0);
+    assert!(rebuilt.contains("the index is built"), "{rebuilt}");
+    assert!(
+        sealed
+            .run(&["deliveries", "list", "--state", "pending"])
+            .fine()
+            .contains("dlv_1")
+    );
+    let said = sealed.run(&["pause", "netledger", "--reason", "x"]).ends(3);
+    assert!(said.contains("no engine runs"), "{said}");
+    sealed.run(&["deliveries", "show", "dlv_99"]).ends(3);
+    sealed.run(&["deliveries", "show", "nonsense"]).ends(2);
+}
+
+#[test]
+fn a_second_signal_stops_it_at_once() {
+    let sealed = Sealed::with_vault();
+    let mut engine = Engine::start(&sealed);
+    signal(&engine.child, "INT");
+    signal(&engine.child, "TERM");
+    let code = engine.child.wait().unwrap().code().unwrap();
+    // The stop itself may have been quicker than the second signal.
+    assert!(code == 3 || code == 0, "{code}");
+    sealed.run(&["audit", "verify"]).fine();
+}
+
+#[test]
+fn matching_tables_travel_as_csv_before_the_first_start() {
+    let sealed = Sealed::with_definitions();
+    let text = "key,account,note\r\nCU1,0000417,\"says \"\"hi\"\", twice\"\r\nCU2,7,\r\n";
+    sealed.file("customers.csv", text);
+    sealed.run(&["crosswalk", "import", "customers.csv"]).fine();
+    assert_eq!(
+        sealed.run(&["crosswalk", "export", "customers"]).fine(),
+        text
+    );
+    let one = sealed.run(&["crosswalk", "get", "customers", "CU1", "--format", "json"]);
+    assert_conforms(&sealed, "crosswalk", &one.json());
+    assert_eq!(one.json()["entries"][0]["values"]["account"], "0000417");
+    sealed
+        .run(&["crosswalk", "remove", "customers", "CU1"])
+        .fine();
+    assert_eq!(
+        sealed.run(&["crosswalk", "get", "customers", "CU1"]).code,
+        1
+    );
+    let said = sealed
+        .run_with(
+            &["crosswalk", "import", "-", "--table", "customers"],
+            "key,a\nX,1\nX,2\n",
+        )
+        .ends(2);
+    assert!(said.contains("line 3"), "{said}");
+    assert_eq!(sealed.run(&["crosswalk", "list"]).fine().lines().count(), 2);
+}
+
+#[test]
+fn damage_and_removed_records_are_found() {
+    let sealed = Sealed::with_definitions();
+    for customer in ["CU1", "CU2", "CU3"] {
+        sealed
+            .run(&["crosswalk", "set", "customers", customer, "account=7"])
+            .fine();
+    }
+    let sound = sealed.run(&["audit", "verify", "--format", "json"]);
+    assert_conforms(&sealed, "verification", &sound.json());
+    let head = sound.json()["head"].as_str().unwrap().to_owned();
+    sealed.run(&["audit", "verify", "--expect", &head]).fine();
+    let said = sealed.run(&["audit", "verify", "--expect", &"0f".repeat(32)]);
+    assert_eq!(said.code, 1, "{said:?}");
+
+    let exported = sealed.run(&["audit", "export"]).fine();
+    assert_eq!(
+        exported.lines().count() as u64,
+        sound.json()["records"].as_u64().unwrap()
+    );
+    for line in exported.lines() {
+        assert_conforms(&sealed, "record", &serde_json::from_str(line).unwrap());
+    }
+
+    let journal = std::fs::read_dir(sealed.path("data/journal")).unwrap();
+    let segment = journal
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "seg"))
+        .unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let damaged = sealed.run(&["audit", "verify", "--format", "json"]);
+    assert_eq!((damaged.code, &damaged.json()["sound"]), (1, &false.into()));
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    assert!(
+        damaged.json()["damage"].as_str().unwrap().contains(name),
+        "{damaged:?}"
+    );
+    assert_eq!(sealed.run(&["store", "verify"]).code, 1);
+    sealed.run(&["audit", "export"]).ends(3);
+}
