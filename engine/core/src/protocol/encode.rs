@@ -138,11 +138,16 @@ impl<'c, 'a> Writer<'c, 'a> {
         let path = self.evaluated(&request.path, "request.path", |path, scope| {
             path.encoded_text(scope, path_segment)
         })?;
+        let (base, own_query) = base.split_once('?').unwrap_or((&base, ""));
         let mut url = base.trim_end_matches('/').to_owned();
         if !path.is_empty() && !path.starts_with('/') {
             url.push('/');
         }
         url.push_str(&path);
+        if !own_query.is_empty() {
+            url.push('?');
+            url.push_str(own_query);
+        }
         for (_, template) in &request.query {
             self.make(template)?;
         }

@@ -97,10 +97,8 @@ pub fn look_up_verdict(write: &Call<'_>, spec: &LookUpSpec, read: &ReadResult) -
             receipt: receipt(&spec.receipt, &scope),
         },
         Some((same, Ok(false))) => {
-            let why = format!(
-                "what is there under our reference differs: not `{}`",
-                same.source()
-            );
+            let failing = same.failing(&scope).join("`, `");
+            let why = format!("what is there under our reference differs: not `{failing}`");
             LookUp::Differs { why }
         }
         // It is there, and nobody can say that it is the same: a person looks.

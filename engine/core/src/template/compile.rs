@@ -9,7 +9,7 @@ use super::chain::{Chain, Link, Place};
 use super::engine::environment;
 use super::{CompileError, Read};
 use minijinja::Value;
-use minijinja::machinery::{self, ast};
+use minijinja::machinery::{self, Token, ast};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use std::fmt::Write as _;
@@ -62,6 +62,31 @@ pub(super) fn expression(source: &str) -> Result<Lowered, CompileError> {
     lower(&tree)
 }
 
+/// The operands of an expression's outermost `and`s; the whole expression where it is no such
+/// conjunction.
+pub(super) fn conjuncts(source: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut parts) = (0_usize, 0, Vec::new());
+    for token in machinery::tokenize(source, true, SyntaxConfig::default()) {
+        let Ok((token, span)) = token else {
+            return vec![source];
+        };
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => depth += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                depth = depth.saturating_sub(1);
+            }
+            Token::Ident("or" | "if") if depth == 0 => return vec![source],
+            Token::Ident("and") if depth == 0 => {
+                parts.extend(source.get(start..span.start_offset as usize));
+                start = span.end_offset as usize;
+            }
+            _ => {}
+        }
+    }
+    parts.extend(source.get(start..));
+    parts.into_iter().map(str::trim).collect()
+}
+
 /// Compiles a scalar into its pieces.
 pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, CompileError> {
     check_size(source, false)?;
@@ -103,7 +128,7 @@ pub(super) fn check_size(source: &str, in_expression: bool) -> Result<(), Compil
     for token in machinery::tokenize(source, in_expression, SyntaxConfig::default()) {
         // A token that cannot be read is reported by the parser, which has the better words.
         let Ok((token, span)) = token else { break };
-        count = if matches!(token, machinery::Token::VariableStart) {
+        count = if matches!(token, Token::VariableStart) {
             0
         } else {
             count + 1

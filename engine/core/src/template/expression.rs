@@ -92,6 +92,17 @@ impl Expression {
             )),
         }
     }
+
+    /// Which of the conditions it joins with `and` do not hold, as written: what to tell a person
+    /// where it as a whole does not.
+    pub fn failing(&self, scope: &Scope<'_>) -> Vec<String> {
+        let fails = |part: &&str| {
+            let part = Self::compile(part);
+            part.is_ok_and(|part| part.holds(scope) == Ok(false))
+        };
+        let parts = compile::conjuncts(&self.source).into_iter();
+        parts.filter(fails).map(str::to_owned).collect()
+    }
 }
 
 impl Template {

@@ -220,6 +220,13 @@ fn what_is_already_there_is_read_and_compared() {
         verdict(json!({ "id": "P7" })),
         LookUp::Differs { .. }
     ));
+    let LookUp::Differs { why } = verdict(json!({ "id": "P7", "amount": 4951 })) else {
+        panic!()
+    };
+    assert_eq!(
+        why,
+        "what is there under our reference differs: not `result.amount == input.amount`"
+    );
     let other = bench.answer(422, "{}").unwrap();
     assert!(adoption(&call, &other).is_none());
 }

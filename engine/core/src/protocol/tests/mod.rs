@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod bodies;
 mod requests;
 mod sequences;
 mod webhooks;
@@ -147,6 +148,21 @@ impl Credentials for Keys {
     }
     fn bearer(&self) -> Option<&str> {
         Some("bearer")
+    }
+}
+
+/// Of someone who has set no secret and is not logged on.
+struct NoKeys;
+
+impl Credentials for NoKeys {
+    fn secret(&self, _name: &str) -> Option<&str> {
+        None
+    }
+    fn session(&self) -> Option<&str> {
+        None
+    }
+    fn bearer(&self) -> Option<&str> {
+        None
     }
 }
 

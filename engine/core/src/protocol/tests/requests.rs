@@ -92,25 +92,13 @@ fn without_its_key_a_write_is_not_written() {
 
 #[test]
 fn missing_credentials_are_named_and_nothing_else_is() {
-    struct Nothing;
-    impl Credentials for Nothing {
-        fn secret(&self, _: &str) -> Option<&str> {
-            None
-        }
-        fn session(&self) -> Option<&str> {
-            None
-        }
-        fn bearer(&self) -> Option<&str> {
-            None
-        }
-    }
-    let says = |bench: &Bench| encode(&bench.call(), &Nothing).unwrap_err().to_string();
+    let says = |bench: &Bench| encode(&bench.call(), &NoKeys).unwrap_err().to_string();
     assert_eq!(says(&create()), "no value for secret `token`");
     assert_eq!(says(&post("C1")), "no value for the session token");
     let logon = Bench::new(netledger(), "logon", json!({}));
     assert_eq!(says(&logon), "no value for secret `password`");
     let version = Bench::new(netledger(), "version", json!({}));
-    assert!(encode(&version.call(), &Nothing).is_ok());
+    assert!(encode(&version.call(), &NoKeys).is_ok());
 }
 
 #[test]

@@ -151,3 +151,36 @@ fn paths_select_as_rfc_9535_says() {
         assert!(Path::compile(fine).is_ok(), "{fine}");
     }
 }
+
+#[test]
+fn what_does_not_hold_can_be_told_apart() {
+    let document = sample();
+    let scope = scope_of(&document);
+    let failing = |source: &str| {
+        Expression::compile(source)
+            .unwrap()
+            .failing(&scope)
+            .join(" | ")
+    };
+    for (source, expected) in [
+        (
+            "payment.amount == 1 and payment.id == 'PM1' and (payment.fee > 1 and true)",
+            "payment.amount == 1 | (payment.fee > 1 and true)",
+        ),
+        (
+            "payment.id == 'a and b' and payment.id == 'PM1'",
+            "payment.id == 'a and b'",
+        ),
+        (
+            "payment.amount == 1 or payment.amount == 2 and true",
+            "payment.amount == 1 or payment.amount == 2 and true",
+        ),
+        (
+            "payment.amount == 1 and payment.nothing == 2",
+            "payment.amount == 1",
+        ),
+        ("payment.id == 'PM1'", ""),
+    ] {
+        assert_eq!(failing(source), expected, "{source}");
+    }
+}
