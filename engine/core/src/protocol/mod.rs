@@ -54,9 +54,11 @@ use crate::template::EvalError;
 use jiff::Timestamp;
 use serde_json::Value as Document;
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// One call of one operation: everything its templates may see, except credentials.
-#[derive(Debug, Clone)]
+/// One call of one operation: everything its templates may see, except credentials. `Debug` shows
+/// whose operation it is; inputs carry personal data.
+#[derive(Clone)]
 pub struct Call<'a> {
     /// Whose operation.
     pub connector: &'a Connector,
@@ -159,8 +161,9 @@ impl EncodeError {
     }
 }
 
-/// An answer made readable.
-#[derive(Debug, Clone, PartialEq)]
+/// An answer made readable. `Debug` shows the status and sizes only: answers carry personal data and
+/// session tokens.
+#[derive(Clone, PartialEq)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
@@ -172,6 +175,22 @@ pub struct Answer {
     pub body: Document,
     /// Why the body could not be read, if it could not.
     pub unreadable: Option<String>,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({}.{})", self.connector.id, self.operation.name)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("text_bytes", &self.text.len())
+            .field("unreadable", &self.unreadable)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a read gave.

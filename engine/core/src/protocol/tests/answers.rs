@@ -381,3 +381,20 @@ fn budgets_are_read_from_header_fields() {
     );
     assert_eq!(state(&[("X-Left", "1")]), None);
 }
+
+#[test]
+fn debug_output_shows_neither_data_nor_tokens() {
+    let logon = Bench::new(netledger(), "logon", json!({}));
+    let token = logon.answer(200, "TOKEN").unwrap();
+    let event = RawEvent {
+        id: "E1".into(),
+        raw: Bytes::from_static(b"12"),
+        document: json!("Jo"),
+    };
+    let call = create();
+    let shown = format!("{token:?} {event:?} {:?}", call.call());
+    assert_eq!(
+        shown,
+        "Answer { status: 200, text_bytes: 5, unreadable: None, .. } RawEvent(E1, 2 bytes) Call(payfast.create)"
+    );
+}
