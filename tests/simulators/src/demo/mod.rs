@@ -3,7 +3,8 @@
 //!
 //! Whoever drives it needs to know nothing about the systems: a [`Scenario`] is chosen by name, and a [`World`] gives
 //! the site file, the secrets and the crosswalk entries to start an engine with, then sends its events and says when
-//! everything must have arrived. What is wrong in the end is decided by the books of both sides alone ([`crate::books`]).
+//! everything must have arrived. What is wrong in the end is decided by the books of both sides alone
+//! ([`crate::books`]).
 
 mod cast;
 mod closing;

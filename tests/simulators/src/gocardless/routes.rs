@@ -284,8 +284,13 @@ impl Simulator {
             Kind::BillingRequests => self.create_billing_request(body, "/billing_requests", now),
             Kind::BillingRequestFlows => self.create_billing_request_flow(body, now),
             Kind::InstalmentSchedules => self.create_instalment_schedule(body, now),
-            Kind::Creditors
-            | Kind::Payouts
+            // Restricted to some partners (GC 2.0).
+            Kind::Creditors => Err(Refusal::usage(
+                403,
+                "forbidden",
+                "Creditors are made in the dashboard",
+            )),
+            Kind::Payouts
             | Kind::PayoutItems
             | Kind::Events
             | Kind::TaxRates

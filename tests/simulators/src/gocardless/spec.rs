@@ -303,6 +303,7 @@ const CUSTOMER_BANK_ACCOUNTS_SPEC: Spec = Spec {
 };
 
 const CREDITORS_SPEC: Spec = Spec {
+    create: Some(CREDITOR_UPDATE),
     update: Some(CREDITOR_UPDATE),
     list: Some(&[CREATED]),
     ..NOTHING

@@ -1,7 +1,7 @@
 //! What tests and the demonstration tell the simulated world to do.
 
 use super::Simulator;
-use super::calendar::to_millis;
+use super::calendar::{add_working_days, date_of, to_millis};
 use super::events::{Happening, Origin};
 use super::kind::Kind;
 use super::moves::WrongState;
@@ -175,6 +175,9 @@ impl Simulator {
         body.insert("amount".to_owned(), json!(amount_minor));
         body.insert("currency".to_owned(), json!(scheme.currency));
         body.insert("metadata".to_owned(), json!(metadata));
+        // Reckoned from the given moment, which may lie before what the simulator has seen already.
+        let charge_date = add_working_days(date_of(now), scheme.charge_days);
+        body.insert("charge_date".to_owned(), json!(charge_date.to_string()));
         Some(self.insert_payment(&body, scheme, mandate, &Maker::Api, now))
     }
 

@@ -391,8 +391,8 @@ fn net_of(parts: &[Part]) -> Decimal {
     parts.iter().map(|part| part.gross - part.discount).sum()
 }
 
-/// N: the value must be distributed in full. Y: the value becomes what was distributed. U: the rest becomes an unapplied
-/// payment (SY 4.1, AutoCorrectPaymentValue).
+/// N: the value must be distributed in full. Y: the value becomes what was distributed. U: the rest becomes
+/// an unapplied payment (SY 4.1, AutoCorrectPaymentValue).
 fn distribute(
     stated: Option<Decimal>,
     auto_correct: &str,

@@ -338,17 +338,21 @@ fn dispatch(
     }
 }
 
-/// Every operation that the service knows (SY 3.1, 3.2).
-const OPERATIONS: [&str; 11] = [
+/// Every operation that the service knows (SY 3.1, 3.2). Browse, the key calls and Build are there and run no object.
+const OPERATIONS: [&str; 15] = [
     "logon",
     "logoff",
     "getversion",
     "getlogonprofile",
     "query/query",
     "query/fetch",
+    "query/browse",
+    "query/nextkey",
+    "query/previouskey",
     "setup/add",
     "setup/update",
     "setup/delete",
+    "transaction/build",
     "transaction/post",
     "transaction/postld",
 ];

@@ -1,9 +1,9 @@
 //! The ERP: a strict copy of its REST load balancer and of the business objects behind it.
 //!
 //! A call is read, its session checked, and the object run on the session's company; what comes back is text: an answer
-//! document, or a line beginning with `ERROR`, both under HTTP 200 (SY 3.4, 8.1). Posting the same document twice posts
-//! it twice (SY 5). Everything that sites differ in, or that nobody knows, is a [`Switches`] member; everything that can
-//! go wrong on the way is a [`Fault`].
+//! document, or a line beginning with `ERROR`, both under HTTP 200 (SY 3.4, 8.1). Posting the same document twice
+//! posts it twice (SY 5). Everything that sites differ in, or that nobody knows, is a [`Switches`] member;
+//! everything that can go wrong on the way is a [`Fault`].
 
 mod answer;
 mod arsqry;

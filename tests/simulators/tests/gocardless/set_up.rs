@@ -454,6 +454,11 @@ fn creditors_balances_and_tax_rates_can_be_read() {
         .0,
         200
     );
+    let another = json!({ "creditors": { "name": "Another" } });
+    assert_eq!(
+        reason(&post(&mut simulator, "/creditors", another).1),
+        "forbidden"
+    );
     assert_eq!(
         get(&mut simulator, "/tax_rates/GB_VAT_1").1["tax_rates"]["percentage"],
         "20.0"
