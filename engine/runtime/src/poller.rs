@@ -208,7 +208,8 @@ impl Poller {
                 Page::Found { result, next } => (vec![result], next),
                 Page::NotFound(_) => (Vec::new(), None),
             };
-            progress.see(poll.cursor.as_ref(), &items)?;
+            progress.see(poll.cursor.as_ref(), &items, self.context.now())?;
+            let items = oldest_first(poll.cursor.as_ref(), items);
             let last = next.is_none();
             let cursor = if last { progress.moved() } else { None };
             self.accept(trigger, items, cursor).await?;
@@ -333,9 +334,28 @@ impl Poller {
     }
 }
 
+/// A page's items in the order in which they happened: many lists begin with the newest, and deliveries with the same order
+/// key go in the order of acceptance.
+fn oldest_first(cursor: Option<&Cursor>, mut items: Vec<Document>) -> Vec<Document> {
+    if let Some(cursor) = cursor {
+        items.sort_by_cached_key(|item| {
+            let value = cursor.value.first(item).and_then(Document::as_str);
+            value.and_then(|value| moment(cursor.kind, value))
+        });
+    }
+    items
+}
+
 impl Progress {
     /// Takes the items' cursor values into account.
-    fn see(&mut self, cursor: Option<&Cursor>, items: &[Document]) -> Result<(), Failed> {
+    ///
+    /// A value that lies in the future does not move the cursor beyond `now`: what comes until then would never be asked for.
+    fn see(
+        &mut self,
+        cursor: Option<&Cursor>,
+        items: &[Document],
+        now: Timestamp,
+    ) -> Result<(), Failed> {
         let Some(cursor) = cursor else { return Ok(()) };
         for item in items {
             let value = cursor
@@ -353,6 +373,7 @@ impl Progress {
                 .greatest
                 .as_deref()
                 .and_then(|known| moment(cursor.kind, known));
+            let at = at.min(now);
             if known.is_none_or(|known| at > known) {
                 self.greatest = Some(written(cursor.kind, at));
             }

@@ -80,7 +80,10 @@ pub(crate) async fn record_surely(
                 counted(context, &stepped.state);
                 return Ok(delivery);
             }
-            Err(error @ Error::Unwritable(_)) => {
+            Err(error @ (Error::Changed(_) | Error::Missing(_) | Error::Closed)) => {
+                return Err(error);
+            }
+            Err(error) => {
                 tracing::error!(delivery = %delivery.id, %error, "cannot record what happened; trying again");
                 let until = later(context.now(), STORE_PAUSE);
                 tokio::select! {
@@ -89,7 +92,6 @@ pub(crate) async fn record_surely(
                     () = context.seams.clock.sleep_until(until) => {}
                 }
             }
-            Err(error) => return Err(error),
         }
     }
 }

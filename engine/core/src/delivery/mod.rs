@@ -178,6 +178,16 @@ pub struct Progress {
     /// What the finished steps answered, by step name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub results: BTreeMap<String, Document>,
+    /// Fingerprint of what was claimed last: the operation and what a look-up would ask for. A look-up by other values
+    /// proves nothing about that attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// Whether an attempt repeated by key has an unknown outcome behind it, so that the target may have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maybe_sent: bool,
+    /// Since when look-ups fail, each after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_ups_fail_since: Option<Timestamp>,
 }
 
 /// What a target calls the document it made: the names and values the operation's `receipt` declares.
@@ -301,8 +311,9 @@ pub enum Outcome {
     Succeeded {
         /// What the target calls it.
         receipt: Receipt,
-        /// What a step answered, where later steps need it.
-        #[serde(default)]
+        /// What a step answered, where later steps need it. Not stored with the outcome: it is the raw answer; what later
+        /// steps need stands in [`Progress::results`], and the audit keeps a masked capture.
+        #[serde(skip)]
         result: Document,
     },
     /// Was done before, by us.

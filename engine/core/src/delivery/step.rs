@@ -40,6 +40,9 @@ pub enum Event {
     Claimed {
         /// When the claim lapses.
         lease_until: Timestamp,
+        /// See [`Progress::claim`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
     },
     /// Fetching or mapping failed, so nothing was sent.
     NotPrepared(Trouble),
@@ -170,7 +173,10 @@ pub fn step(
         return Err(refusal(state, name, ""));
     }
     let next = match event {
-        Event::Claimed { lease_until } => turn.claimed(lease_until),
+        Event::Claimed {
+            lease_until,
+            fingerprint,
+        } => turn.claimed(lease_until, fingerprint),
         Event::NotPrepared(trouble) => turn.trouble(trouble),
         Event::Skipped { reason } => turn.finish(DeliveryState::Skipped { reason }),
         Event::NotSent { why } => turn.not_sent(&why),
@@ -188,6 +194,7 @@ pub fn step(
         }
         Event::StepWaits { due_at } => {
             turn.effects.push(Effect::SystemFine);
+            turn.progress.retries = 0;
             DeliveryState::Pending { due_at }
         }
         Event::LeaseLost => {
@@ -258,7 +265,8 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn claimed(&mut self, lease_until: Timestamp) -> DeliveryState {
+    fn claimed(&mut self, lease_until: Timestamp, fingerprint: Option<String>) -> DeliveryState {
+        self.progress.claim = fingerprint;
         self.progress.attempts = self.progress.attempts.saturating_add(1);
         self.progress.trying_since.get_or_insert(self.now);
         DeliveryState::InFlight { lease_until }
@@ -328,7 +336,7 @@ impl Turn<'_> {
                     help,
                     since: self.now,
                     awaits: None,
-                    in_doubt: false,
+                    in_doubt: self.progress.maybe_sent,
                 })
             }
             Outcome::Unknown { why } => {
@@ -349,15 +357,19 @@ impl Turn<'_> {
         self.progress.step = self.progress.step.saturating_add(1);
         self.progress.retries = 0;
         self.progress.trying_since = None;
+        self.progress.maybe_sent = false;
+        self.progress.look_ups_fail_since = None;
         DeliveryState::Pending { due_at }
     }
 
     /// The answer is not known. Only the declared repeat safety opens a way back to sending.
     fn unknown(&mut self, why: String) -> DeliveryState {
         match self.policy.repeat {
-            RepeatSafety::IdempotencyKey | RepeatSafety::Natural => {
+            RepeatSafety::IdempotencyKey => {
+                self.progress.maybe_sent = true;
                 self.retry(Class::Intermittent, &why, None)
             }
+            RepeatSafety::Natural => self.retry(Class::Intermittent, &why, None),
             RepeatSafety::LookUp { settle, .. } => DeliveryState::Uncertain {
                 due_at: later(self.now, settle),
                 since: self.now,
@@ -392,10 +404,12 @@ impl Turn<'_> {
             }
             LookUp::Absent if absences + 1 >= needed => {
                 self.effects.push(Effect::SystemFine);
+                self.progress.look_ups_fail_since = None;
                 self.retry(Class::Intermittent, why, None)
             }
             LookUp::Absent => {
                 self.effects.push(Effect::SystemFine);
+                self.progress.look_ups_fail_since = None;
                 let due_at = later(self.now, settle);
                 DeliveryState::Uncertain {
                     due_at,
@@ -409,7 +423,10 @@ impl Turn<'_> {
                 after,
             } => {
                 self.effects.push(Effect::SystemTrouble);
-                if self.now >= later(since, give_up_after) {
+                // Counted from the first that failed: an outage in which nothing could be looked up is not held against
+                // the record.
+                let failing = *self.progress.look_ups_fail_since.get_or_insert(self.now);
+                if self.now >= later(failing, give_up_after) {
                     return self.in_doubt(format!("{why}; the look-up fails: {trouble}"));
                 }
                 let wait = backoff(
@@ -475,6 +492,8 @@ impl Turn<'_> {
     fn fresh(&mut self) -> DeliveryState {
         self.progress.retries = 0;
         self.progress.trying_since = None;
+        self.progress.maybe_sent = false;
+        self.progress.look_ups_fail_since = None;
         DeliveryState::Pending { due_at: self.now }
     }
 
@@ -491,7 +510,8 @@ impl Turn<'_> {
                 help: "mend the cause, then retry it".to_owned(),
                 since: self.now,
                 awaits: None,
-                in_doubt: false,
+                // Weeks later the target may have forgotten the key, so a person looks first.
+                in_doubt: self.progress.maybe_sent,
             });
         }
         let wait = backoff(

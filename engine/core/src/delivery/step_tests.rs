@@ -108,7 +108,10 @@ fn outcomes() -> Vec<Outcome> {
 
 fn events() -> Vec<Event> {
     let mut all = vec![
-        Event::Claimed { lease_until: now() },
+        Event::Claimed {
+            lease_until: now(),
+            fingerprint: None,
+        },
         Event::NotPrepared(Trouble::Passing {
             class: Class::Intermittent,
             why: "w".into(),
@@ -239,10 +242,9 @@ fn absence_needs_as_many_look_ups_as_declared_each_a_settle_time_apart() {
 
 #[test]
 fn a_failed_look_up_proves_nothing_and_ends_with_a_person() {
-    let since = now() - SignedDuration::from_secs(86_400);
-    let old = DeliveryState::Uncertain {
+    let state = DeliveryState::Uncertain {
         due_at: now(),
-        since,
+        since: now() - SignedDuration::from_hours(72),
         absences: 1,
         why: "cut".into(),
     };
@@ -252,20 +254,84 @@ fn a_failed_look_up_proves_nothing_and_ends_with_a_person() {
             after: None,
         })
     };
-    let ended = take(&old, failed(), look_up()).unwrap();
-    assert!(matches!(ended.state, DeliveryState::Held(hold) if hold.in_doubt));
-    let young = DeliveryState::Uncertain {
+    // Three days in which nothing could be asked are not held against it.
+    let first = take(&state, failed(), look_up()).unwrap();
+    assert!(
+        matches!(first.state, DeliveryState::Uncertain { absences: 1, .. }),
+        "{:?}",
+        first.state
+    );
+    let next_day = now() + SignedDuration::from_hours(24);
+    let last = step(
+        &first.state,
+        &first.progress,
+        failed(),
+        &policy(look_up()),
+        next_day,
+        0,
+    )
+    .unwrap();
+    assert!(matches!(last.state, DeliveryState::Held(hold) if hold.in_doubt));
+    // One that works in between begins the count anew.
+    let absent = Event::LookedUp(LookUp::Absent);
+    let early = DeliveryState::Uncertain {
         due_at: now(),
         since: now(),
-        absences: 1,
+        absences: 0,
         why: "cut".into(),
     };
-    let again = take(&young, failed(), look_up()).unwrap();
+    let seen = step(
+        &early,
+        &first.progress,
+        absent,
+        &policy(look_up()),
+        now(),
+        0,
+    )
+    .unwrap();
+    assert_eq!(seen.progress.look_ups_fail_since, None);
+}
+
+#[test]
+fn what_was_sent_with_a_key_and_never_answered_stays_in_doubt_when_it_ends() {
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    let cut = Event::Answered(Outcome::Unknown { why: "cut".into() });
+    let keyed = policy(RepeatSafety::IdempotencyKey);
+    let first = step(&flying, &Progress::default(), cut.clone(), &keyed, now(), 0).unwrap();
+    assert_eq!(first.state.kind(), StateKind::Pending);
+    let later = now() + SignedDuration::from_hours(24 * 8);
+    let end = step(&flying, &first.progress, cut, &keyed, later, 0).unwrap();
     assert!(
-        matches!(again.state, DeliveryState::Uncertain { absences: 1, .. }),
+        matches!(&end.state, DeliveryState::Held(hold) if hold.in_doubt),
         "{:?}",
-        again.state
+        end.state
     );
+    let retry = Event::Decided {
+        decision: Decision::Retry,
+        reason: "r".into(),
+    };
+    assert!(step(&end.state, &end.progress, retry, &keyed, later, 0).is_err());
+}
+
+#[test]
+fn a_claim_leaves_its_fingerprint() {
+    let pending = DeliveryState::Pending { due_at: now() };
+    let event = Event::Claimed {
+        lease_until: now(),
+        fingerprint: Some("f".into()),
+    };
+    let claimed = take(&pending, event, look_up()).unwrap();
+    assert_eq!(claimed.progress.claim.as_deref(), Some("f"));
+}
+
+#[test]
+fn the_raw_answer_is_not_stored_with_its_outcome() {
+    let result = serde_json::json!({"name": "Jane Roe"});
+    let event = Event::Answered(Outcome::Succeeded {
+        receipt: Receipt::default(),
+        result,
+    });
+    assert!(!serde_json::to_string(&event).unwrap().contains("Jane"));
 }
 
 #[test]
@@ -412,7 +478,15 @@ fn retries_end_in_a_hold_that_says_so() {
 #[test]
 fn claims_count_attempts_and_steps_forget_retries() {
     let pending = DeliveryState::Pending { due_at: now() };
-    let claimed = take(&pending, Event::Claimed { lease_until: now() }, look_up()).unwrap();
+    let claimed = take(
+        &pending,
+        Event::Claimed {
+            lease_until: now(),
+            fingerprint: None,
+        },
+        look_up(),
+    )
+    .unwrap();
     assert_eq!(claimed.progress.attempts, 1);
     let done = Event::StepDone {
         name: "insert".into(),

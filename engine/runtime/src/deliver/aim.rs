@@ -9,6 +9,7 @@ use ml_connector_core::plan::{Instance, Operation, Repeat, Step};
 use ml_connector_core::protocol::{self, Call, EncodeError};
 use ml_connector_store::Delivery;
 use serde_json::Value as Document;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +150,24 @@ impl Aim {
             steps: Some(&self.results),
             ..self.link.caller.call(&target.operation, &target.input)
         }
+    }
+
+    /// What identifies this request for a later look-up: the operation and what the look-up would ask for. Where there is
+    /// no look-up, the operation's input stands for it.
+    pub(super) fn fingerprint(&self, target: &Target) -> String {
+        let asked = match target.operation.write().map(|write| &write.repeat) {
+            Some(Repeat::LookUp(spec)) => {
+                protocol::look_up_input(&self.target_call(target), spec, None).ok()
+            }
+            Some(Repeat::IdempotencyKey { .. } | Repeat::Natural | Repeat::None) | None => None,
+        };
+        let asked = asked.unwrap_or_else(|| target.input.clone());
+        let digest = Sha256::new()
+            .chain_update(target.operation.name.as_bytes())
+            .chain_update([0])
+            .chain_update(asked.to_string().as_bytes())
+            .finalize();
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, digest)
     }
 
     pub(super) fn policy(&self, instance: &Instance, target: &Target) -> Policy {

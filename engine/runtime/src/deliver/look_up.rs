@@ -61,6 +61,21 @@ impl Job {
             let event = failed("the connector does not say how to look it up");
             return self.looked_up(event, &policy, None, &preparation).await;
         };
+        let now_meant = aim.fingerprint(&target);
+        if self
+            .delivery
+            .progress
+            .claim
+            .as_ref()
+            .is_some_and(|claimed| *claimed != now_meant)
+        {
+            // A look-up by today's values would prove absence for a record that was never sent.
+            let why = "the record would be written differently now than when it was sent";
+            let event = Event::LookedUp(LookUp::Differs {
+                why: why.to_owned(),
+            });
+            return self.looked_up(event, &policy, None, &preparation).await;
+        }
         let input = match protocol::look_up_input(&call, spec, None) {
             Ok(input) => input,
             Err(error) => {

@@ -110,7 +110,11 @@ impl Job {
             }
         };
         let lease_until = later(self.context.now(), request.timeout + LEASE_MARGIN);
-        let claim = Event::Claimed { lease_until };
+        let fingerprint = Some(aim.fingerprint(target));
+        let claim = Event::Claimed {
+            lease_until,
+            fingerprint,
+        };
         let stepped = decide(&self.context, &self.delivery, &claim, policy)?;
         let with = With {
             reference: aim.reference.clone(),
@@ -228,7 +232,12 @@ impl Job {
     /// Judges a step by its own rules: done, ask again, or ended otherwise.
     fn step_ended(&self, aim: &mut Aim, target: &Target, result: Document) -> Event {
         let now = self.context.now();
+        let wrote = target.operation.write().is_some();
         let broken = |why: String| {
+            if wrote {
+                // It was carried out; only what comes next is not known. Sending it again would do it twice.
+                return Event::Answered(Outcome::Unknown { why });
+            }
             let help = "look in the target how far it came, then resolve it".to_owned();
             Event::Answered(Outcome::Rejected {
                 class: Class::Configuration,
@@ -242,6 +251,9 @@ impl Job {
         let name = step.name.clone();
         match protocol::step_verdict(&aim.call(), step, &result, now) {
             Ok(StepVerdict::Ended(outcome)) => Event::Answered(outcome),
+            Ok(StepVerdict::Wait) if wrote => broken(format!(
+                "step `{name}` was carried out, but its `until` does not hold; only a read can be asked again"
+            )),
             Ok(StepVerdict::Wait) => self.step_waits(step.wait.as_ref()),
             Err(error) => broken(format!("step `{name}`: {error}")),
             Ok(StepVerdict::Done) => {

@@ -155,7 +155,10 @@ pub(super) fn claimed(delivery: &Delivery) -> Transition {
     let lease_until = at(60);
     let mut claimed = transition(
         delivery,
-        Event::Claimed { lease_until },
+        Event::Claimed {
+            lease_until,
+            fingerprint: None,
+        },
         DeliveryState::InFlight { lease_until },
     );
     claimed.reference = Some(Reference::new(format!("ref-{}", delivery.dedup_key)));
