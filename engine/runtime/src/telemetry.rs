@@ -6,8 +6,9 @@
 use crate::seams::Secret;
 use ml_connector_core::protocol::percent_encode;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use tracing_subscriber::fmt::MakeWriter;
+use zeroize::Zeroizing;
 
 mod line;
 
@@ -19,31 +20,45 @@ const MARK: &str = "[secret]";
 /// keeps nothing secret.
 const LENGTH_MIN: usize = 4;
 
-static LIVE: Mutex<Vec<Weak<Secret>>> = Mutex::new(Vec::new());
+static LIVE: RwLock<Vec<Watched>> = RwLock::new(Vec::new());
+
+/// A value to look for, for as long as it is in use.
+struct Watched {
+    secret: Weak<Secret>,
+    /// As it is, as it would stand in a URL, and as it would stand in JSON.
+    forms: Vec<Zeroizing<String>>,
+}
 
 /// Looks for this value in every log line for as long as it is in use.
 pub(crate) fn keep_out_of_logs(secret: &Arc<Secret>) {
-    if secret.expose().len() >= LENGTH_MIN {
-        let mut live = live();
-        live.retain(|known| known.strong_count() > 0);
-        live.push(Arc::downgrade(secret));
+    let value = secret.expose();
+    if value.len() < LENGTH_MIN {
+        return;
     }
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let mut forms = vec![
+        value.to_owned(),
+        percent_encode(value),
+        json.trim_matches('"').to_owned(),
+    ];
+    forms.dedup();
+    let watched = Watched {
+        secret: Arc::downgrade(secret),
+        forms: forms.into_iter().map(Zeroizing::new).collect(),
+    };
+    let mut live = LIVE.write().unwrap_or_else(PoisonError::into_inner);
+    live.retain(|known| known.secret.strong_count() > 0);
+    live.push(watched);
 }
 
-/// Replaces every live secret value in a text: as it is, as it would stand in a URL, and as it
-/// would stand in JSON.
+/// Replaces every live secret value in a text.
 pub fn redact(text: &str) -> String {
-    let secrets: Vec<Arc<Secret>> = live().iter().filter_map(Weak::upgrade).collect();
+    let live = LIVE.read().unwrap_or_else(PoisonError::into_inner);
     let mut text = text.to_owned();
-    for secret in secrets {
-        let value = secret.expose();
-        let mut forms = vec![value.to_owned(), percent_encode(value)];
-        if let Ok(json) = serde_json::to_string(value) {
-            forms.push(json.trim_matches('"').to_owned());
-        }
-        for form in forms {
-            if text.contains(&form) {
-                text = text.replace(&form, MARK);
+    for watched in live.iter().filter(|known| known.secret.strong_count() > 0) {
+        for form in &watched.forms {
+            if text.contains(form.as_str()) {
+                text = text.replace(form.as_str(), MARK);
             }
         }
     }
@@ -109,10 +124,6 @@ impl<W: Write> Write for RedactingWriter<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-fn live() -> MutexGuard<'static, Vec<Weak<Secret>>> {
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -125,20 +125,17 @@ impl Authenticator {
     }
 
     /// A call says that its token is stale. Whoever comes first drops it; a newer token stays.
-    /// Returns whether the token never served a single call: then renewing it again at once would
-    /// not help.
+    /// Says, once per token, whether it never served a single call: then renewing it again at once
+    /// would not help.
     pub(crate) async fn stale(&self, ready: &Ready) -> bool {
         match self {
             Self::Static => true,
-            Self::Session(session) => ready.lease.as_ref().is_some_and(|lease| {
-                session.stale(lease.token());
-                !lease.token().is_proven()
-            }),
+            Self::Session(session) => match &ready.lease {
+                Some(lease) => session.stale(lease.token()) && !lease.token().is_proven(),
+                None => false,
+            },
             Self::Token(cell) => match &ready.bearer {
-                Some(token) => {
-                    cell.stale(token).await;
-                    !token.is_proven()
-                }
+                Some(token) => cell.stale(token).await && !token.is_proven(),
                 None => false,
             },
         }

@@ -211,17 +211,14 @@ impl SessionAuth {
         }
     }
 
-    pub(crate) fn stale(&self, token: &Token) {
-        if let Some(live) = self
-            .scope
-            .held()
-            .live
-            .as_mut()
-            .filter(|live| live.token.is(token))
-        {
-            live.stale = true;
-        }
+    /// Says whether this was the call that found out.
+    pub(crate) fn stale(&self, token: &Token) -> bool {
+        let mut table = self.scope.held();
+        let live = table.live.as_mut().filter(|live| live.token.is(token));
+        let first = live.is_some_and(|live| !std::mem::replace(&mut live.stale, true));
+        drop(table);
         self.scope.changed();
+        first
     }
 
     pub(crate) fn view(&self) -> String {

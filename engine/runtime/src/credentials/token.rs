@@ -95,13 +95,15 @@ impl TokenCell {
         Ok(token)
     }
 
-    /// Drops a stale token, if it is still the present one.
-    pub(crate) async fn stale(&self, token: &Token) {
+    /// Drops a stale token, if it is still the present one. Says whether it was.
+    pub(crate) async fn stale(&self, token: &Token) -> bool {
         let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|present| present.is(token)) {
+        let first = current.as_ref().is_some_and(|present| present.is(token));
+        if first {
             *current = None;
             self.state.store(0, Ordering::Relaxed);
         }
+        first
     }
 
     pub(crate) fn view(&self) -> String {

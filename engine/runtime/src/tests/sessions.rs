@@ -170,3 +170,28 @@ async fn a_log_on_that_fails_for_the_moment_costs_no_attempt() {
     assert_eq!(world.delivery("PM1").await.progress.attempts, 1);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_session_that_ends_at_once_again_and_again_stops_the_connection() {
+    let world = World::new().await;
+    // Somebody logs on with the same user after every log-on of ours.
+    world
+        .ledger
+        .fail("POST /receipts", &vec![Fault::Status(440, None); 200]);
+    for n in 0..4 {
+        world.collect(&format!("PM{n}"), 100).await;
+    }
+    world
+        .while_time_passes("the circuit opens", SECOND, async || {
+            (world.connection("ledger").await.circuit.state == "open").then_some(())
+        })
+        .await;
+    let cause = world.connection("ledger").await.circuit.cause.unwrap();
+    assert_eq!(cause.class.as_str(), "authentication");
+    assert_eq!(
+        world.ledger.state().log_ons,
+        3,
+        "one mark for each session, three open it"
+    );
+    world.stop().await;
+}
