@@ -1,11 +1,14 @@
 //! The outside world of a running engine, as this process has it.
 
+use crate::definitions::beside;
 use crate::failure::advise;
 use crate::secrets::{NoSecrets, VaultSecrets};
 use crate::site::Installation;
 use anyhow::Context as _;
+use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::plan::Plan;
 use ml_connector_runtime::{HttpTransport, Seams, SecretSource, SystemClock, SystemEntropy};
+use std::fs;
 use std::sync::Arc;
 
 /// Clock, random numbers, network and vault.
@@ -13,13 +16,32 @@ use std::sync::Arc;
 /// # Errors
 /// If the vault cannot be opened though a connection needs it, a secret is not in it, or TLS cannot be set up.
 pub(crate) fn seams(installation: &Installation, plan: &Plan) -> anyhow::Result<Seams> {
-    let transport = HttpTransport::new(&[]).context("cannot set up the network")?;
+    let transport =
+        HttpTransport::new(&certificates(installation)?).context("cannot set up the network")?;
     Ok(Seams {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         transport: Arc::new(transport),
         secrets: secrets(installation, plan)?,
     })
+}
+
+/// The extra certificates that connections trust.
+fn certificates(installation: &Installation) -> anyhow::Result<Vec<(ConnectionId, Vec<u8>)>> {
+    let stated = installation.site.connections.iter();
+    stated
+        .filter_map(|(id, connection)| Some((id, connection.certificates.as_ref()?)))
+        .map(|(id, file)| {
+            let path = beside(&installation.file, file);
+            let pem = fs::read(&path).with_context(|| {
+                format!(
+                    "cannot read the certificates of connection `{id}`: `{}`",
+                    path.display()
+                )
+            })?;
+            Ok((id.clone(), pem))
+        })
+        .collect()
 }
 
 fn secrets(installation: &Installation, plan: &Plan) -> anyhow::Result<Arc<dyn SecretSource>> {

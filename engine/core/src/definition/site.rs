@@ -60,6 +60,8 @@ pub struct SiteConnection {
     pub poll_every: IndexMap<String, Duration>,
     /// Requests and window, where they differ from the connector's.
     pub rate_limit: Option<(u32, Duration)>,
+    /// The file of extra certificates that it trusts, as written.
+    pub certificates: Option<String>,
 }
 
 /// An integration as the site states it.

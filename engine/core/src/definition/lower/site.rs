@@ -95,6 +95,7 @@ fn connection(reader: &Reader<'_, '_>) -> SiteConnection {
         rate_limit: reader
             .opt_object("rate_limit")
             .map(|one| (one.count("requests"), one.duration("per"))),
+        certificates: reader.opt_text("certificates"),
     }
 }
 

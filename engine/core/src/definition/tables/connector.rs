@@ -426,7 +426,7 @@ static AUTH_SESSION: Table = Table {
         required(
             "scope",
             Shape::Template(scopes::SETTINGS),
-            "What a session belongs to. Connections with the same scope share one session, one request at a time.",
+            "What a session belongs to. Connections with the same scope take turns: at most one of them has a session.",
         ),
         default(
             "idle_max",

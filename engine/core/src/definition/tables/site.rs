@@ -137,6 +137,12 @@ static CONNECTION: Table = Table {
             "Another request budget than the connector's: a limit agreed with the vendor, or a share of it where one \
              token serves several programs. Header fields of answers are still followed.",
         ),
+        optional(
+            "certificates",
+            Shape::Text,
+            "A file of PEM certificates, beside this file, that the connection trusts beside the public authorities: \
+             for systems inside the house whose certificates nobody outside has signed.",
+        ),
     ]],
     rules: &[],
 };

@@ -28,7 +28,7 @@ fn each_mistake_is_one_finding() {
         (
             "connector: payfast",
             "connector: payfats",
-            "E0601 ml-connector.yaml:16:16",
+            "E0601 ml-connector.yaml:17:16",
         ),
         (
             "base_url: \"https://north.example\", ",
@@ -42,19 +42,19 @@ fn each_mistake_is_one_finding() {
         (
             "{ one: bank/one, two: bank/two }",
             "{ one: bank/one }",
-            "E0603 ml-connector.yaml:17:5",
+            "E0603 ml-connector.yaml:18:5",
         ),
         (
             "one: bank/one",
             "one: [bank/one, bank/more]",
-            "E0603 ml-connector.yaml:17:16",
+            "E0603 ml-connector.yaml:18:16",
         ),
         (
             "one: bank/one",
             "one: bank/one, three: bank/three",
-            "E0603 ml-connector.yaml:17:31",
+            "E0603 ml-connector.yaml:18:31",
         ),
-        ("one: bank/one", "one: []", "E0603 ml-connector.yaml:17:16"),
+        ("one: bank/one", "one: []", "E0603 ml-connector.yaml:18:16"),
         (
             "poll: { sweep:",
             "poll: { sweeep:",
@@ -68,43 +68,43 @@ fn each_mistake_is_one_finding() {
         (
             "use: netledger-payfast/bills",
             "use: netledger-payfast/bils",
-            "E0604 ml-connector.yaml:19:10",
+            "E0604 ml-connector.yaml:20:10",
         ),
-        ("name: north/bills\n", "\n", "E0201 ml-connector.yaml:25:10"),
+        ("name: north/bills\n", "\n", "E0201 ml-connector.yaml:26:10"),
         (
             "account: \"1200\"",
             "account: 1200",
-            "E0605 ml-connector.yaml:21:24",
+            "E0605 ml-connector.yaml:22:24",
         ),
         (
             "params: { account: \"1200\" }",
             "params: {}",
-            "E0605 ml-connector.yaml:21:5",
+            "E0605 ml-connector.yaml:22:5",
         ),
         (
             "connections: { ledger: ledger-north }",
             "connections: { ledger: bank }",
-            "E0606 ml-connector.yaml:22:28",
+            "E0606 ml-connector.yaml:23:28",
         ),
         (
             "connections: { ledger: ledger-north }",
             "connections: { ledger: south }",
-            "E0606 ml-connector.yaml:22:28",
+            "E0606 ml-connector.yaml:23:28",
         ),
         (
             "connections: { ledger: ledger-north }",
             "",
-            "E0606 ml-connector.yaml:19:5",
+            "E0606 ml-connector.yaml:20:5",
         ),
         (
             "connections: { ledger: ledger-north }",
             "connections: { ledger: ledger-north, more: bank }",
-            "E0606 ml-connector.yaml:22:42",
+            "E0606 ml-connector.yaml:23:42",
         ),
         (
             "crosswalks: { customers:",
             "crosswalks: { customer:",
-            "E0606 ml-connector.yaml:23:19",
+            "E0606 ml-connector.yaml:24:19",
         ),
         (
             "webhooks: \"0.0.0.0:9000\"",
@@ -124,7 +124,7 @@ fn each_mistake_is_one_finding() {
         (
             "enabled: true",
             "enabled: yes",
-            "E0112 ml-connector.yaml:24:14",
+            "E0112 ml-connector.yaml:25:14",
         ),
     ] {
         let text = found(from, to);
