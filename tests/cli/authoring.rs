@@ -231,3 +231,61 @@ fn every_code_is_explained() {
         assert!(page.contains(code), "{code}: {page}");
     }
 }
+
+#[test]
+fn a_new_mapping_fits_its_systems_and_says_what_is_left() {
+    let sealed = Sealed::with_definitions();
+    let arguments = [
+        "new",
+        "mapping",
+        "netledger-payfast/fees",
+        "--from",
+        "payfast.events",
+        "--to",
+        "netledger.create_bill",
+    ];
+    let files = sealed.run(&arguments).fine();
+    assert_eq!(files.lines().count(), 2, "{files}");
+    assert_snapshot!(
+        "new_mapping",
+        sealed.text("mappings/netledger-payfast/fees.yaml")
+    );
+    let ran = sealed.run(&["validate", "--format", "json"]);
+    let findings = ran.json()["findings"].clone();
+    let findings = findings.as_array().unwrap();
+    assert!(!findings.is_empty());
+    for finding in findings {
+        assert!(
+            finding["message"].as_str().unwrap().contains("TODO"),
+            "{finding:#}"
+        );
+    }
+    let said = sealed.run(&arguments).ends(1);
+    assert!(said.contains("TODO"), "{said}");
+    sealed.change(
+        "mappings/netledger-payfast/fees.yaml",
+        "event.TODO",
+        "event.id",
+    );
+    let amount = "amount: \"{{ event.id }}\"";
+    sealed.change(
+        "mappings/netledger-payfast/fees.yaml",
+        amount,
+        "amount: \"{{ 5 | decimal }}\"",
+    );
+    let said = sealed.run(&arguments).ends(3);
+    assert!(said.contains("is there already"), "{said}");
+    for wrong in ["payfast.none", "none.events", "payfast"] {
+        sealed
+            .run(&[
+                "new",
+                "mapping",
+                "a/b",
+                "--from",
+                wrong,
+                "--to",
+                "netledger.create_bill",
+            ])
+            .ends(2);
+    }
+}

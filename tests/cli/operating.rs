@@ -381,3 +381,17 @@ fn damage_and_removed_records_are_found() {
     assert_eq!(sealed.run(&["store", "verify"]).code, 1);
     sealed.run(&["audit", "export"]).ends(3);
 }
+
+#[test]
+fn the_demonstration_ends_with_books_that_agree() {
+    let sealed = Sealed::new();
+    let ran = sealed.run(&["demo", "--events", "30", "--seed", "5", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    assert_conforms(&sealed, "demo", &ran.json());
+    assert_eq!(ran.json()["fits"], true);
+    assert!(ran.json()["money"].as_array().unwrap().len() > 1);
+    assert!(ran.err.contains("the target is off the network"), "{ran:?}");
+    let listed = sealed.run(&["demo", "--scenario", "list"]).fine();
+    assert!(!listed.is_empty());
+    sealed.run(&["demo", "--scenario", "no-such"]).ends(2);
+}

@@ -117,3 +117,21 @@ fn a_key_that_is_none_is_not_repeated_in_the_message() {
         "{said}"
     );
 }
+
+#[test]
+fn who_changed_the_vault_stands_in_the_audit_trail_by_name() {
+    let sealed = Sealed::with_vault();
+    sealed
+        .run(&["crosswalk", "set", "customers", "CU1", "account=7"])
+        .fine();
+    let mut command = sealed.command(["secrets", "set", "netledger/key"]);
+    command.env("USER", "anna");
+    ended(command, "key-8c2e").fine();
+    let trail = sealed.run(&["audit", "export"]).fine();
+    let note = trail.lines().last().unwrap();
+    assert!(
+        note.contains("secret_set") && note.contains("netledger/key") && note.contains("anna"),
+        "{note}"
+    );
+    assert!(!trail.contains("key-8c2e"), "{trail}");
+}

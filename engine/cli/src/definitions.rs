@@ -159,27 +159,17 @@ impl Group {
             library,
             findings,
         } = definitions;
-        let mut summary = Summary {
-            cases: 0,
-            sites: self.sites.len(),
-            ..Summary::default()
-        };
-        let mut files = Vec::new();
-        for (id, file) in sources
+        let files: Vec<String> = sources
             .files()
             .into_iter()
-            .filter(|(_, file)| self.names(file.name()))
-        {
-            files.push(file.name().to_owned());
-            summary.files += 1;
-            match kind_of(&sources, id) {
-                Some(DefinitionKind::Connector) => summary.connectors += 1,
-                Some(DefinitionKind::Integration) => summary.integrations += 1,
-                Some(DefinitionKind::Case) => summary.cases += 1,
-                Some(DefinitionKind::Site) | None => {}
-            }
-        }
-        drop(library);
+            .map(|(_, file)| file.name().to_owned())
+            .filter(|name| self.names(name))
+            .collect();
+        let summary = Summary {
+            files: files.len(),
+            sites: self.sites.len(),
+            ..self.kinds(&library, &sources, &files)
+        };
         let mut findings = findings.sorted(&sources);
         findings.retain(|finding| self.names(sources.name(finding.primary.span.file)));
         Ok(Checked {
@@ -187,6 +177,32 @@ impl Group {
             findings,
             files,
             summary,
+        })
+    }
+}
+
+impl Group {
+    /// How many definitions of each kind were named. Of a whole root the library knows; a few named files are looked at.
+    fn kinds(&self, library: &Library, sources: &SourceSet, files: &[String]) -> Summary {
+        if self.whole {
+            return Summary {
+                connectors: library.connectors.len(),
+                integrations: library.integrations.len(),
+                cases: library.cases.len(),
+                ..Summary::default()
+            };
+        }
+        let kinds = files
+            .iter()
+            .filter_map(|name| kind_of(sources, sources.by_name(name)?));
+        kinds.fold(Summary::default(), |mut summary, kind| {
+            match kind {
+                DefinitionKind::Connector => summary.connectors += 1,
+                DefinitionKind::Integration => summary.integrations += 1,
+                DefinitionKind::Case => summary.cases += 1,
+                DefinitionKind::Site => {}
+            }
+            summary
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::terminal::Terminal;
 use ml_connector_runtime::SystemClock;
 use ml_connector_runtime::operator::{self, Act, CallError, Command, Reply};
 use ml_connector_store::Store;
+use serde_json::Value as Document;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ impl ActArgs {
     clippy::disallowed_methods,
     reason = "who runs a command is known to the environment only"
 )]
-fn user() -> String {
+pub(crate) fn user() -> String {
     ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())
@@ -126,6 +127,27 @@ impl Operator {
         let reply = operator.ask(command).await;
         operator.close().await?;
         reply
+    }
+
+    /// Keeps a note of an act in the audit trail, where there is one yet.
+    pub(crate) async fn note(
+        installation: &Installation,
+        terminal: &mut Terminal,
+        kind: &str,
+        act: Act,
+        facts: Document,
+    ) -> anyhow::Result<()> {
+        let operator = match Self::engine(installation).await? {
+            Some(engine) => engine,
+            None if store::exists(&installation.store()) => {
+                Self::of(installation, terminal).await?
+            }
+            None => return Ok(()),
+        };
+        let kind = kind.to_owned();
+        let noted = operator.ask(Command::Note { kind, act, facts }).await;
+        operator.close().await?;
+        noted.map(drop)
     }
 
     /// Lets go of the store, if this process holds it.

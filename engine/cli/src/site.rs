@@ -124,8 +124,11 @@ impl Installation {
 }
 
 impl VaultArgs {
-    /// The vault that is meant.
-    pub(crate) fn place(&self, terminal: &mut Terminal) -> anyhow::Result<VaultPlace> {
+    /// The vault that is meant, and the installation it belongs to unless it was named by itself.
+    pub(crate) fn place(
+        &self,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<(VaultPlace, Option<Installation>)> {
         let key = match (&self.key_file, &self.key_env, &self.key_credential) {
             (Some(file), ..) => Some(KeySource::File(file.clone())),
             (_, Some(name), _) => Some(KeySource::Env(name.clone())),
@@ -133,18 +136,20 @@ impl VaultArgs {
             (None, None, None) => None,
         };
         if let (Some(path), Some(key)) = (&self.vault, &key) {
-            return Ok(VaultPlace {
+            let place = VaultPlace {
                 path: path.clone(),
                 key: key.clone(),
-            });
+            };
+            return Ok((place, None));
         }
-        let mut place = self.site.read(terminal)?.vault();
+        let installation = self.site.read(terminal)?;
+        let mut place = installation.vault();
         if let Some(path) = &self.vault {
             place.path.clone_from(path);
         }
         if let Some(key) = key {
             place.key = key;
         }
-        Ok(place)
+        Ok((place, Some(installation)))
     }
 }

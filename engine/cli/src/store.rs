@@ -24,9 +24,14 @@ pub(crate) fn open(folder: &Path, terminal: &mut Terminal) -> anyhow::Result<Sto
     Ok(store)
 }
 
+/// Whether there is a store.
+pub(crate) fn exists(folder: &Path) -> bool {
+    folder.join("journal").is_dir()
+}
+
 /// Opens a store that must be there already.
 pub(crate) fn open_existing(folder: &Path, terminal: &mut Terminal) -> anyhow::Result<Store> {
-    if !folder.join("journal").is_dir() {
+    if !exists(folder) {
         let error = OpenError::NoStore(folder.to_owned());
         let help = open_help(&error);
         return Err(

@@ -7,6 +7,7 @@ mod crosswalk;
 mod deliveries;
 mod demo;
 mod explain;
+mod new;
 mod ping;
 mod preview;
 mod run;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Validate(validate::Args),
     /// Run the mapping cases.
     Test(test::Args),
+    /// Begin a definition, with what the systems' definitions say filled in.
+    New(new::Args),
     /// Show the exact request an event would lead to, and why. Sends nothing.
     Preview(preview::Args),
     /// Log on to the real systems and read something harmless.
@@ -75,6 +78,7 @@ pub(crate) fn perform(
         Command::Run(args) => run::perform(&args, terminal),
         Command::Validate(args) => validate::perform(&args, terminal),
         Command::Test(args) => test::perform(&args, terminal),
+        Command::New(args) => new::perform(&args, terminal),
         Command::Preview(args) => preview::perform(&args, terminal),
         Command::Ping(args) => ping::perform(&args, terminal),
         Command::Secrets(args) => secrets::perform(&args, terminal),

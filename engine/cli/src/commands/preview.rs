@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// An entry of a matching table, by the name of the fetch: `NAME={"column":"value"}`, or `NAME=null`.
     #[arg(long, value_name = "NAME=JSON")]
     crosswalk: Vec<String>,
-    /// A parameter: `NAME=VALUE`; the value is text unless it is JSON.
+    /// A parameter, where there is no site file: `NAME=VALUE`; the value is text unless it is JSON.
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
     /// How to print.
@@ -78,6 +78,11 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         .map(|file| case(&definitions, file))
         .transpose()?;
     let stage = match bound {
+        Some(_) if !args.param.is_empty() => {
+            return Err(usage(
+                "the parameters are the site's; `--param` is for previews without a site file",
+            ));
+        }
         Some(stage) => stage,
         None => without_site(args, &definitions, case)?,
     };

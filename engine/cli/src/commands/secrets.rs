@@ -2,19 +2,22 @@
 
 use super::Format;
 use crate::ask;
-use crate::failure::{Exit, usage};
-use crate::site::VaultArgs;
+use crate::failure::{Exit, describe, usage};
+use crate::operator::{Operator, block_on, user};
+use crate::site::{Installation, VaultArgs};
 use crate::table::{Table, count};
 use crate::terminal::Terminal;
 use crate::vault::{KeySource, VaultPlace, parse};
 use crate::views::moment;
 use anyhow::Context as _;
 use clap::Subcommand;
+use ml_connector_runtime::operator::Act;
 use ml_connector_runtime::{Clock as _, SystemClock};
 use ml_connector_store::vault::{Key, Secret};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
+use serde_json::{Value as Document, json};
 
 /// Arguments of `secrets`.
 #[derive(Debug, clap::Args)]
@@ -85,19 +88,50 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         terminal.line(text.expose())?;
         return Ok(Exit::Fine);
     }
-    let place = args.vault.place(terminal)?;
-    match &args.what {
-        What::Init => init(&place, terminal)?,
-        What::Set { name } => set(&place, name, terminal)?,
-        What::List { format } => list(&place, *format, terminal)?,
+    let (place, installation) = args.vault.place(terminal)?;
+    let noted = match &args.what {
+        What::Init => {
+            init(&place, terminal)?;
+            Some(("vault_made", json!({})))
+        }
+        What::Set { name } => {
+            set(&place, name, terminal)?;
+            Some(("secret_set", json!({ "name": name })))
+        }
         What::Delete { name } => {
             place.open()?.delete(name)?;
             terminal.tell(format!("deleted `{name}`"));
+            Some(("secret_deleted", json!({ "name": name })))
         }
-        What::RotateKey => rotate(&place, terminal)?,
-        What::NewKey => {}
+        What::RotateKey => {
+            rotate(&place, terminal)?;
+            Some(("vault_key_changed", json!({})))
+        }
+        What::List { format } => {
+            list(&place, *format, terminal)?;
+            None
+        }
+        What::NewKey => None,
+    };
+    if let (Some((kind, facts)), Some(installation)) = (noted, installation) {
+        note(&installation, kind, facts, terminal);
     }
     Ok(Exit::Fine)
+}
+
+/// Keeps who changed the vault in the audit trail: names, never values. The vault has changed already, so a trail that
+/// cannot be written is told and no failure.
+fn note(installation: &Installation, kind: &str, facts: Document, terminal: &mut Terminal) {
+    let act = Act {
+        actor: user(),
+        reason: "changed on the command line".to_owned(),
+    };
+    if let Err(error) = block_on(Operator::note(installation, terminal, kind, act, facts)) {
+        terminal.tell(format!(
+            "warning: this is not in the audit trail\n{}",
+            describe(&error)
+        ));
+    }
 }
 
 fn init(place: &VaultPlace, terminal: &mut Terminal) -> anyhow::Result<()> {
