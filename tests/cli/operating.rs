@@ -3,7 +3,8 @@
 use super::{Ran, Sealed, assert_conforms};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command};
 
@@ -18,34 +19,44 @@ impl Engine {
     /// Starts it and waits until it says that it is ready.
     fn start(sealed: &Sealed) -> Self {
         let mut child = sealed.command(["run", "--grace", "5"]).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut engine = Self {
+            child,
+            log,
+            webhooks: String::new(),
+        };
         let mut seen = String::new();
-        loop {
+        while engine.webhooks.is_empty() {
             let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended: {seen}");
-            seen += &line;
+            assert_ne!(
+                engine.log.read_line(&mut line).unwrap(),
+                0,
+                "it ended: {seen}"
+            );
             let entry: serde_json::Value = serde_json::from_str(&line).expect(&line);
             if entry["msg"] == "ready" {
-                let webhooks = entry["webhooks"].as_str().unwrap().to_owned();
-                return Self {
-                    child,
-                    log,
-                    webhooks,
-                };
+                entry["webhooks"]
+                    .as_str()
+                    .unwrap()
+                    .clone_into(&mut engine.webhooks);
             }
+            seen += &line;
         }
+        engine
     }
 
     /// Sends a signed webhook and gives the status.
     fn receive(&self, body: &str, secret: &str) -> u16 {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(body.as_bytes());
-        let signature: String = mac
+        let signature = mac
             .finalize()
             .into_bytes()
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(String::new(), |mut hex, byte| {
+                write!(hex, "{byte:02x}").unwrap();
+                hex
+            });
         let mut stream = TcpStream::connect(&self.webhooks).unwrap();
         write!(
             stream,
