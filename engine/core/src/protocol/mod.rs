@@ -161,8 +161,8 @@ impl EncodeError {
     }
 }
 
-/// An answer made readable. `Debug` shows the status and sizes only: answers carry personal data and
-/// session tokens.
+/// An answer made readable. `Debug` shows the status and sizes only: answers carry personal data
+/// and session tokens.
 #[derive(Clone, PartialEq)]
 pub struct Answer {
     /// The status code.

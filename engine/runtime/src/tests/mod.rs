@@ -6,6 +6,7 @@ mod world;
 
 mod circuits;
 mod intake;
+mod listeners;
 mod logs;
 mod operators;
 mod outcomes;

@@ -110,6 +110,10 @@ impl World {
     }
 
     pub(super) async fn with(changes: Changes<'_>) -> Self {
+        Self::listening(changes, Listen::default()).await
+    }
+
+    pub(super) async fn listening(changes: Changes<'_>, listen: Listen) -> Self {
         start_log();
         let folder = TempDir::new().unwrap();
         let clock = ManualClock::new("2026-03-16T08:00:00Z".parse().unwrap());
@@ -132,7 +136,7 @@ impl World {
         let plan = plan(changes);
         let store = open(&folder).await;
         let seams = seams(&clock, &net, &secrets);
-        let (engine, runtime) = start(&plan, &store, seams).await;
+        let (engine, runtime) = start(&plan, &store, seams, listen).await;
         let world = Self {
             clock,
             net,
@@ -174,7 +178,7 @@ impl World {
     pub(super) async fn restart(&mut self) {
         self.running = None;
         let store = open(&self.folder).await;
-        let (engine, runtime) = start(&self.plan, &store, self.seams()).await;
+        let (engine, runtime) = start(&self.plan, &store, self.seams(), Listen::default()).await;
         self.running = Some((engine, store));
         if let Some(old) = self.runtime.replace(runtime) {
             old.shutdown_background();
@@ -376,12 +380,12 @@ fn seams(clock: &ManualClock, net: &Arc<MemoryTransport>, secrets: &Arc<MemorySe
     }
 }
 
-async fn start(plan: &Arc<Plan>, store: &Store, seams: Seams) -> (Engine, Runtime) {
+async fn start(plan: &Arc<Plan>, store: &Store, seams: Seams, listen: Listen) -> (Engine, Runtime) {
     let options = EngineOptions {
         plan: Arc::clone(plan),
         store: store.clone(),
         seams,
-        listen: Listen::default(),
+        listen,
         version: "test".to_owned(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
