@@ -2,6 +2,7 @@
 
 use crate::terminal::{Terminal, Tone};
 use crate::views::{moment, plain};
+use ml_connector_core::cases::query_parameters;
 use ml_connector_store::AuditRecord;
 use serde_json::{Map, Value as Document};
 use std::io;
@@ -108,7 +109,20 @@ fn transition(content: &Map<String, Document>) -> (String, Map<String, Document>
 
 /// One exchange: what was sent, and what came back.
 fn wire(exchange: &Map<String, Document>) -> Map<String, Document> {
-    let mut details = picked(exchange, &["request", "request_body"]);
+    let mut details = Map::new();
+    let request = exchange.get("request").and_then(Document::as_str);
+    match request.and_then(|request| request.split_once('?')) {
+        // Some systems take whole documents in the query: decoded, they can be read.
+        Some((request, query)) => {
+            details.insert("request".to_owned(), request.into());
+            details.insert(
+                "query".to_owned(),
+                Document::Object(query_parameters(query)),
+            );
+        }
+        None => details.extend(picked(exchange, &["request"])),
+    }
+    details.extend(picked(exchange, &["request_body"]));
     if let Some(status) = exchange.get("status").filter(|status| !status.is_null()) {
         let took = exchange.get("duration_ms").map(plain).unwrap_or_default();
         details.insert(
@@ -188,14 +202,14 @@ mod tests {
             json!({
                 "delivery": { "state": { "state": "held" } },
                 "event": { "event": "answered", "outcome": "rejected", "class": "value", "why": "no", "help": "" },
-                "exchange": { "operation": "post", "status": 400, "response_body": "a\nb", "duration_ms": 21 },
+                "exchange": { "operation": "post", "request": "GET http://x/y?a=%3Cb%3E&c=", "status": 400, "response_body": "a\nb", "duration_ms": 21 },
                 "plan": "d559",
             }),
         ));
         assert_eq!(
             told,
             "  2026-03-16 08:47:21Z  #7  answered: rejected → held\n      class: value\n      why: no\n      \
-             answer: status 400 after 21 ms\n      response body:\n        a\n        b\n"
+             request: GET http://x/y\n      query:\n        a: <b>\n        c: \n      answer: status 400 after 21 ms\n      response body:\n        a\n        b\n"
         );
     }
 

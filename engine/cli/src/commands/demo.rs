@@ -97,13 +97,14 @@ pub(super) fn perform(
             .start(name, options)
             .await
             .context("cannot set up the simulated world")?;
-        tokio::select! {
-            done = play(args, stage, world, &folder, terminal) => done,
+        let played = tokio::select! {
+            played = play(args, stage, world, &folder, terminal) => played?,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
-                Err(anyhow::anyhow!("interrupted"))
+                anyhow::bail!("interrupted");
             }
-        }
+        };
+        played.end(args.keep, terminal).await
     });
     match done {
         Ok(Exit::Fine) => {}
@@ -115,6 +116,14 @@ pub(super) fn perform(
     done
 }
 
+/// A demonstration whose books have been compared; everything still runs.
+struct Played {
+    installation: Installation,
+    engine: Engine,
+    world: Box<dyn World>,
+    fits: bool,
+}
+
 /// Everything between a world that is set up and its books.
 async fn play(
     args: &Args,
@@ -122,7 +131,7 @@ async fn play(
     mut world: Box<dyn World>,
     folder: &TempDir,
     terminal: &mut Terminal,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Played> {
     let installation = install(stage, world.as_ref(), folder.path(), terminal)?;
     let engine = start(&installation, terminal).await?;
     fill_crosswalk(&engine, world.as_ref()).await?;
@@ -141,18 +150,30 @@ async fn play(
     let closing = world.closing(&counts);
     let verified =
         verify(&installation.store(), &mut |_, _| {}).context("cannot verify the journal")?;
-    let fine = report(args, &closing, &verified, settled, terminal)?;
-    if args.keep {
-        keep(&installation, webhooks, terminal).await?;
-    }
-    let stopped = engine.stop(GRACE).await;
-    world.stop().await;
-    anyhow::ensure!(stopped.store_closed, "the store was not closed in order");
-    Ok(if fine && stopped.in_time {
-        Exit::Fine
-    } else {
-        Exit::Findings
+    let fits = report(args, &closing, &verified, settled, terminal)?;
+    Ok(Played {
+        installation,
+        engine,
+        world,
+        fits,
     })
+}
+
+impl Played {
+    /// Leaves it running if that is wanted, then stops everything in order.
+    async fn end(self, keep_running: bool, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+        if keep_running {
+            keep(&self.installation, &self.engine, terminal).await?;
+        }
+        let stopped = self.engine.stop(GRACE).await;
+        self.world.stop().await;
+        anyhow::ensure!(stopped.store_closed, "the store was not closed in order");
+        Ok(if self.fits && stopped.in_time {
+            Exit::Fine
+        } else {
+            Exit::Findings
+        })
+    }
 }
 
 /// Writes definitions, site file and vault into the folder.
@@ -289,10 +310,14 @@ fn report(
 /// Says how to look at what was left running, and waits for Ctrl-C.
 async fn keep(
     installation: &Installation,
-    webhooks: std::net::SocketAddr,
+    engine: &Engine,
     terminal: &mut Terminal,
 ) -> anyhow::Result<()> {
     let site = installation.file.display();
+    let webhooks = engine
+        .webhooks()
+        .map(|address| address.to_string())
+        .unwrap_or_default();
     terminal.tell(format!(
         "\nIt goes on running: webhooks at http://{webhooks}. Look at it from another terminal:\n  \
          ml-connector status --site {site}\n  \

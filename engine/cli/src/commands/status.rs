@@ -39,7 +39,8 @@ pub(crate) struct StatusOutput {
     /// The site's name.
     site: String,
     /// Since when the engine runs; null if none does.
-    running_since: Option<String>,
+    #[schemars(with = "Option<String>")]
+    running_since: Option<Timestamp>,
     /// Hash of the running plan, hex.
     plan: Option<String>,
     /// Deliveries by integration.
@@ -70,9 +71,11 @@ struct ConnectionView {
     /// Its session or token in words, where there is one.
     session: Option<String>,
     /// When its system is tried next.
-    probe_at: Option<String>,
+    #[schemars(with = "Option<String>")]
+    probe_at: Option<Timestamp>,
     /// When its next delivery is due.
-    next_due: Option<String>,
+    #[schemars(with = "Option<String>")]
+    next_due: Option<Timestamp>,
 }
 
 /// A poll.
@@ -81,7 +84,8 @@ struct PollView {
     /// `<connection>/<trigger>`.
     poll: String,
     /// When it asks next; null while it is asking or waits for its connection.
-    next: Option<String>,
+    #[schemars(with = "Option<String>")]
+    next: Option<Timestamp>,
     /// How far it has come.
     cursor: Option<String>,
 }
@@ -95,7 +99,7 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
     let output = StatusOutput::of(&installation.site.name, &status)?;
     match args.format {
         Format::Json => terminal.json(&output)?,
-        Format::Text => output.print(status.running_since, terminal)?,
+        Format::Text => output.print(terminal)?,
     }
     Ok(if output.waits_for_somebody() {
         Exit::Findings
@@ -113,7 +117,7 @@ impl StatusOutput {
         Ok(Self {
             version: 1,
             site: status.site.clone().unwrap_or_else(|| site.to_owned()),
-            running_since: status.running_since.map(|at| at.to_string()),
+            running_since: status.running_since,
             plan: status.plan.clone(),
             integrations: integrations.collect(),
             connections: status.connections.iter().map(ConnectionView::of).collect(),
@@ -133,8 +137,8 @@ impl StatusOutput {
         in_trouble || self.integrations.iter().any(CountsView::waits_for_somebody)
     }
 
-    fn print(&self, since: Option<Timestamp>, terminal: &mut Terminal) -> io::Result<()> {
-        let state = match since {
+    fn print(&self, terminal: &mut Terminal) -> io::Result<()> {
+        let state = match self.running_since {
             Some(since) => {
                 let text = format!(
                     "runs since {} ({})",
@@ -169,7 +173,7 @@ impl StatusOutput {
                     one.connector.clone(),
                     one.state.clone(),
                     one.session.clone().unwrap_or_default(),
-                    one.next_due.clone().unwrap_or_default(),
+                    one.next_due.map(moment).unwrap_or_default(),
                     one.why.clone().unwrap_or_default(),
                 ]);
             }
@@ -179,11 +183,10 @@ impl StatusOutput {
         if !self.polls.is_empty() {
             let mut table = Table::new(["POLL", "NEXT", "CURSOR"]);
             for one in &self.polls {
-                let (next, cursor) = (one.next.clone(), one.cursor.clone());
                 table.row([
                     one.poll.clone(),
-                    next.unwrap_or_else(|| "now".to_owned()),
-                    cursor.unwrap_or_default(),
+                    one.next.map_or_else(|| "now".to_owned(), moment),
+                    one.cursor.clone().unwrap_or_default(),
                 ]);
             }
             terminal.line("")?;
@@ -214,8 +217,8 @@ impl ConnectionView {
             state,
             why,
             session: status.session.clone(),
-            probe_at: circuit.probe_at.map(|at| at.to_string()),
-            next_due: status.next_due.map(|at| at.to_string()),
+            probe_at: circuit.probe_at,
+            next_due: status.next_due,
         }
     }
 }
@@ -224,7 +227,7 @@ impl PollView {
     fn of(status: &PollStatus) -> Self {
         Self {
             poll: status.poll.clone(),
-            next: status.next.map(|at| at.to_string()),
+            next: status.next,
             cursor: status.cursor.clone(),
         }
     }

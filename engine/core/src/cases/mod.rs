@@ -9,7 +9,7 @@ mod difference;
 mod request;
 
 pub use difference::{Difference, differences};
-pub use request::request_document;
+pub use request::{query_parameters, request_document};
 
 use crate::definition::with_defaults;
 use crate::http::HttpResponse;

@@ -16,7 +16,10 @@ pub fn request_document(request: &HttpRequest) -> Document {
     };
     document.insert("url".to_owned(), url.into());
     if let Some(query) = query {
-        document.insert("query".to_owned(), Document::Object(pairs(query)));
+        document.insert(
+            "query".to_owned(),
+            Document::Object(query_parameters(query)),
+        );
     }
     if !request.headers.is_empty() {
         let mut headers = Map::new();
@@ -46,12 +49,13 @@ fn body(request: &HttpRequest) -> Document {
         }
     }
     if media_type == "application/x-www-form-urlencoded" {
-        return Document::Object(pairs(&text));
+        return Document::Object(query_parameters(&text));
     }
     Document::String(text.into_owned())
 }
 
-fn pairs(query: &str) -> Map<String, Document> {
+/// The parameters of a query, decoded; a name that stands more than once has the list of its values.
+pub fn query_parameters(query: &str) -> Map<String, Document> {
     let mut map = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
