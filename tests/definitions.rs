@@ -78,9 +78,12 @@ impl System {
         let (site, findings) = Site::load(&sources, file);
         assert_eq!(findings.sorted(&sources).len(), 0, "the site has findings");
         let (plan, findings) = Plan::bind(&library, &site.unwrap());
-        for finding in findings.sorted(&sources) {
-            panic!("{}", finding.message);
-        }
+        let messages: Vec<_> = findings
+            .sorted(&sources)
+            .iter()
+            .map(|one| one.message.clone())
+            .collect();
+        assert!(messages.is_empty(), "{messages:?}");
         let connection = Arc::clone(&plan.connections[&ConnectionId::new("one")]);
         Self { connection }
     }

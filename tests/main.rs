@@ -4,8 +4,12 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a test that cannot go on says so where it stands, and plays the outside world itself"
+    clippy::wildcard_enum_match_arm,
+    clippy::format_collect,
+    clippy::zombie_processes,
+    reason = "a test that cannot go on should say so where it stands, and these run real processes in real time"
 )]
 
 mod cli;

@@ -1,7 +1,7 @@
-//! The command line: arguments, loading files, printing; one file per command under [`commands`].
+//! The command line: arguments, loading files, printing; one file per command under `commands`.
 //!
 //! It wires and prints. It decides nothing about a delivery (that is `ml_connector_core::delivery`) and knows no table of
-//! the store. What a program may read goes to stdout and has a version and a schema ([`output`]); what a person reads goes
+//! the store. What a program may read goes to stdout and has a version and a schema (`output`); what a person reads goes
 //! to stderr. The binary's `main.rs` hands in what only it may know: the simulated world of the demonstration.
 
 mod ask;

@@ -14,6 +14,9 @@
         clippy::indexing_slicing,
         clippy::wildcard_enum_match_arm,
         clippy::disallowed_methods,
+        clippy::match_wild_err_arm,
+        clippy::format_collect,
+        clippy::unused_async,
         reason = "a test that cannot go on should say so where it stands"
     )
 )]

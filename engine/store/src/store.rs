@@ -1,4 +1,6 @@
 //! The facade.
+//!
+//! Long because: every verb stands here with its promise, and each only hands a command to the writer or reads the view.
 
 use crate::decide::{Answer, Command};
 use crate::index::key;

@@ -202,7 +202,7 @@ fn duration(duration: Duration) -> String {
     ];
     let unit = units
         .into_iter()
-        .find(|(size, _)| millis >= *size && millis % size == 0);
+        .find(|(size, _)| millis >= *size && millis.is_multiple_of(*size));
     unit.map_or_else(
         || format!("{millis}ms"),
         |(size, unit)| format!("{}{unit}", millis / size),

@@ -43,10 +43,10 @@ fn body(request: &HttpRequest) -> Document {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    if media_type == "application/json" || media_type.ends_with("+json") {
-        if let Ok(document) = serde_json::from_str(&text) {
-            return document;
-        }
+    if (media_type == "application/json" || media_type.ends_with("+json"))
+        && let Ok(document) = serde_json::from_str(&text)
+    {
+        return document;
     }
     if media_type == "application/x-www-form-urlencoded" {
         return Document::Object(query_parameters(&text));
@@ -84,15 +84,12 @@ fn decoded(text: &str) -> String {
         let value = escaped
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match value {
-            Some(value) => {
-                out.push(value);
-                at += 3;
-            }
-            None => {
-                out.push(if *byte == b'+' { b' ' } else { *byte });
-                at += 1;
-            }
+        if let Some(value) = value {
+            out.push(value);
+            at += 3;
+        } else {
+            out.push(if *byte == b'+' { b' ' } else { *byte });
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

@@ -1,4 +1,8 @@
 //! The promises of [`super::step`], each tried against every state.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "tables of what is meant; the rest is the rest"
+)]
 
 use super::*;
 use crate::delivery::{Awaited, StateKind};

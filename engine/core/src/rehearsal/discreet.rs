@@ -19,12 +19,13 @@ impl Rehearsal<'_> {
             {
                 *input = masked(input, &operation.input);
                 let result = &operation.result;
-                answered.document = match &answered.document {
-                    Document::Array(items) if result.list => items
+                let items = answered.document.as_array().filter(|_| result.list);
+                answered.document = match items {
+                    Some(items) => items
                         .iter()
                         .map(|item| masked(item, &result.schema))
                         .collect(),
-                    document => masked(document, &result.schema),
+                    None => masked(&answered.document, &result.schema),
                 };
             }
         }

@@ -18,7 +18,7 @@
 //! - **Errors name the expression and what was missing, never a value.**
 //!
 //! # How it is done
-//! The template crate parses and runs. Between the two stands [`compile`]: it walks the syntax tree
+//! The template crate parses and runs. Between the two stands `compile`: it walks the syntax tree
 //! once, refuses what could make a float, lists the names that are read, and writes the expression
 //! down again with every operator and test as a call of one of our own exact filters, because the
 //! crate's operators would compare a decimal with an integer by their kinds. An expression that

@@ -9,7 +9,10 @@ async fn the_same_event_twice_is_one_delivery() {
     let world = World::new().await;
     world.collect("PM1", 100).await;
     let again = event("EV-PM1", "PM1");
-    assert_eq!(world.webhook(&[again.clone()]).await, StatusCode::ACCEPTED);
+    assert_eq!(
+        world.webhook(std::slice::from_ref(&again)).await,
+        StatusCode::ACCEPTED
+    );
     assert_eq!(
         world.webhook(&[again, event("EV-PM2", "PM2")]).await,
         StatusCode::ACCEPTED

@@ -148,9 +148,10 @@ async fn connections_of_one_scope_take_turns_with_one_live_session() {
         .await;
     // Every change of hands ended the session before. A second log-on beside a live one would have
     // shown as a stale session.
-    let state = world.ledger.state();
-    assert_eq!(state.log_ons, state.log_offs + 1);
-    drop(state);
+    {
+        let state = world.ledger.state();
+        assert_eq!(state.log_ons, state.log_offs + 1);
+    }
     world.stop().await;
 }
 

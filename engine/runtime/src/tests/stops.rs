@@ -22,7 +22,7 @@ async fn a_crash_after_the_claim_is_looked_up_and_not_sent_again() {
         delivery
             .reference
             .as_ref()
-            .map(|reference| reference.as_str()),
+            .map(ml_connector_core::identity::Reference::as_str),
         Some("PM1")
     );
     world.clock.advance(2 * MINUTE);

@@ -1,4 +1,6 @@
 //! Intake, dedup, queues, order, waiting, counters.
+//!
+//! Long because: one promise a test, over one rig.
 
 use super::rig::*;
 use crate::*;
