@@ -5,7 +5,7 @@
 //! no client may depend on it.
 //!
 //! Resources are kept in the form in which they are sent, so that no field can be forgotten between state and answer.
-//! State changes go through [`moves`], the only place that alters a `status`; each change writes its event (GC 4.5).
+//! State changes go through `moves`, the only place that alters a `status`; each change writes its event (GC 4.5).
 
 mod admission;
 mod billing;
