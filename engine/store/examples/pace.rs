@@ -1,6 +1,6 @@
 //! How fast the store is on this machine, beside a bare append and `fdatasync` of the same bytes.
 //!
-//! `cargo run --release -p ml-connector-store --example pace -- DIRECTORY [EVENTS]`
+//! `cargo run --release -p ml-connector-store --example pace -- DIRECTORY [EVENTS [ROUNDS [CACHE_BYTES]]]`
 //!
 //! Prints events per second for commits of 250 and of one event (64 callers), for claim and settle (64 callers), and what
 //! a million waiting deliveries cost: memory, and time to open after a clean stop. DIRECTORY is created and removed.
@@ -21,28 +21,31 @@ use ml_connector_store::{
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 const BATCH: usize = 250;
 const CALLERS: usize = 64;
+static CACHE_BYTES: AtomicU64 = AtomicU64::new(0);
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let directory = PathBuf::from(arguments.next().expect("a directory to measure in"));
-    let events: usize = arguments
-        .next()
-        .map_or(1_000_000, |text| text.parse().expect("a number of events"));
+    let mut number = |or: usize| {
+        let text = arguments.next();
+        text.map_or(or, |text| text.parse().expect("a number"))
+    };
+    let (events, rounds) = (number(1_000_000), number(3));
+    CACHE_BYTES.store(number(16 << 20) as u64, Ordering::Relaxed);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
     std::fs::create_dir_all(&directory).expect("the directory");
-    for round in 0..3 {
-        let sizes = bare(&directory.join("bare"), 200, 1);
-        println!(
-            "round {round}: bare append and sync, {BATCH} events at once: {sizes:.0} events/s"
-        );
+    for round in 0..rounds {
+        let sizes = bare(&directory.join("bare"), 200);
+        println!("round {round}: bare append and sync, {BATCH} events at once: {sizes}");
         runtime.block_on(batches(&directory.join("batches"), 200 * BATCH, true));
         runtime.block_on(singles(&directory.join("singles"), 30_000));
     }
@@ -57,33 +60,28 @@ fn raw(number: usize) -> Bytes {
     ))
 }
 
-fn bare(path: &Path, batches: usize, events_per_record: usize) -> f64 {
+fn bare(path: &Path, batches: usize) -> String {
     let mut file = std::fs::File::create(path).expect("a file");
-    let batch: Vec<u8> = (0..BATCH * events_per_record)
-        .flat_map(|number| raw(number).to_vec())
-        .collect();
-    let start = Instant::now();
+    let batch: Vec<u8> = (0..BATCH).flat_map(|number| raw(number).to_vec()).collect();
+    let start = Watch::start();
     for _ in 0..batches {
         file.write_all(&batch).expect("a write");
         file.sync_data().expect("a sync");
     }
-    let rate = per_second(batches * BATCH, start);
+    let rate = start.told(batches * BATCH);
     std::fs::remove_file(path).expect("removing a file");
     rate
 }
 
 async fn batches(directory: &Path, events: usize, report: bool) -> Store {
     let store = open(directory);
-    let start = Instant::now();
+    let start = Watch::start();
     for batch in 0..events / BATCH {
         let numbers = batch * BATCH..(batch + 1) * BATCH;
         store.inbox_accept(intake(numbers)).await.expect("a commit");
     }
     if report {
-        println!(
-            "  commits of {BATCH}: {:.0} events/s",
-            per_second(events, start)
-        );
+        println!("  commits of {BATCH}: {}", start.told(events));
         store.close().await.expect("closing");
         std::fs::remove_dir_all(directory).expect("removing a store");
     }
@@ -92,7 +90,7 @@ async fn batches(directory: &Path, events: usize, report: bool) -> Store {
 
 async fn singles(directory: &Path, events: usize) {
     let store = open(directory);
-    let start = Instant::now();
+    let start = Watch::start();
     let mut callers = tokio::task::JoinSet::new();
     for caller in 0..CALLERS {
         let store = store.clone();
@@ -106,19 +104,16 @@ async fn singles(directory: &Path, events: usize) {
         });
     }
     callers.join_all().await;
-    println!(
-        "  commits of 1, {CALLERS} callers: {:.0} events/s",
-        per_second(events, start)
-    );
-    let start = Instant::now();
+    println!("  commits of 1, {CALLERS} callers: {}", start.told(events));
+    let start = Watch::start();
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..CALLERS {
         callers.spawn(drain(store.clone()));
     }
     callers.join_all().await;
     println!(
-        "  claim and settle, {CALLERS} callers: {:.0} deliveries/s",
-        per_second(events, start)
+        "  claim and settle, {CALLERS} callers: {}",
+        start.told(events)
     );
     store.close().await.expect("closing");
     std::fs::remove_dir_all(directory).expect("removing a store");
@@ -149,34 +144,34 @@ async fn drain(store: Store) {
 }
 
 async fn million(directory: &Path, events: usize) {
-    let start = Instant::now();
+    let start = Watch::start();
     let store = batches(directory, events, false).await;
     println!(
-        "{events} waiting: loaded at {:.0} events/s, {}",
-        per_second(events, start),
+        "{events} waiting: loaded at {}, {}",
+        start.told(events),
         memory()
     );
-    let start = Instant::now();
+    let start = Watch::start();
     store.close().await.expect("closing");
     drop(store);
-    println!("  closed in {:?}", start.elapsed());
-    let start = Instant::now();
+    println!("  closed in {}", start.told(1));
+    let start = Watch::start();
     let store = open(directory);
-    let opened = start.elapsed();
+    let opened = start.told(1);
     let due = store
         .delivery_reserve(&lane(), Timestamp::MAX, 64)
         .await
         .expect("a reservation");
     println!(
-        "  opened in {opened:?}, first {} due after {:?}, {}",
+        "  opened in {opened}, first {} due after {}, {}",
         due.len(),
-        start.elapsed(),
+        start.told(1),
         memory()
     );
     for delivery in due {
         store.delivery_release(delivery.id).await;
     }
-    let start = Instant::now();
+    let start = Watch::start();
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..CALLERS {
         let store = store.clone();
@@ -192,26 +187,70 @@ async fn million(directory: &Path, events: usize) {
         .iter()
         .filter_map(|(_, counts)| counts.states.get(4))
         .sum();
-    let rate = per_second(usize::try_from(done).unwrap_or(0), start);
-    println!("  drained {done} at {rate:.0} deliveries/s, {}", memory());
-    let start = Instant::now();
+    let rate = start.told(usize::try_from(done).unwrap_or(0));
+    println!("  drained {done} at {rate}, {}", memory());
+    let start = Watch::start();
     let head = store.head().await.expect("the head").0;
     store.close().await.expect("closing");
     drop(store);
     let verified = ml_connector_store::verify(directory, &mut |_, _| ()).expect("verifying");
     println!(
-        "  verified {} of {head} records in {:?}",
+        "  verified {} of {head} records in {}",
         verified.records,
-        start.elapsed()
+        start.told(1)
     );
-    let start = Instant::now();
-    let options = Options::new(directory);
+    let start = Watch::start();
+    let options = options(directory);
     ml_connector_store::rebuild_index(&options, &mut |_| ()).expect("rebuilding");
-    println!("  index rebuilt in {:?}, {}", start.elapsed(), memory());
+    println!("  index rebuilt in {}, {}", start.told(1), memory());
 }
 
 fn open(directory: &Path) -> Store {
-    Store::open(&Options::new(directory), &mut |_| ()).expect("a store")
+    Store::open(&options(directory), &mut |_| ()).expect("a store")
+}
+
+fn options(directory: &Path) -> Options {
+    Options {
+        index_cache_bytes: CACHE_BYTES.load(Ordering::Relaxed),
+        ..Options::new(directory)
+    }
+}
+
+/// Wall time, and processor time of all threads.
+struct Watch(Instant, Duration);
+
+impl Watch {
+    fn start() -> Self {
+        Self(Instant::now(), processor())
+    }
+
+    /// How long, and how fast for so many.
+    fn told(&self, count: usize) -> String {
+        let (wall, processor) = (self.0.elapsed(), processor().saturating_sub(self.1));
+        let rate = per_second(count, wall);
+        let each = per_second(count, processor);
+        format!(
+            "{rate:.0}/s in {wall:.2?}; {processor:.2?} of processor, {each:.0} per processor second"
+        )
+    }
+}
+
+/// Processor time of this process so far.
+fn processor() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split(' ')
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|text| text.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    Duration::from_millis((ticks(12) + ticks(13)) * 10)
 }
 
 fn lane() -> ConnectionId {
@@ -265,8 +304,8 @@ fn transition(delivery: &Delivery, event: Event, state: DeliveryState) -> Transi
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate to be printed")]
-fn per_second(count: usize, since: Instant) -> f64 {
-    count as f64 / since.elapsed().as_secs_f64()
+fn per_second(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64().max(0.001)
 }
 
 fn memory() -> String {

@@ -452,13 +452,7 @@ impl Store {
 
     /// What is not in the tree yet.
     #[cfg(test)]
-    pub(crate) fn unindexed(
-        &self,
-    ) -> (
-        crate::index::changes::Changes,
-        crate::index::base::Reflected,
-        crate::index::base::Reflected,
-    ) {
+    pub(crate) fn unindexed(&self) -> crate::index::changes::Changes {
         self.shared().unwrap().view.unindexed()
     }
 

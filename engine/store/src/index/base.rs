@@ -1,32 +1,35 @@
-//! The tree on disk, and how net changes get into it.
+//! What is on disk: runs of packed entries in a sled tree, and a manifest that says which runs count.
 //!
 //! sled survives a killed process and not a power cut (`docs/adr/0002`), so nothing here is needed for safety. What is
-//! needed is that after a kill the tree reflects exactly one journal position. Its batches would give that, but they lock
-//! readers out for as long as they run. Instead:
-//! 1. the net changes are written to the file `redo`, with a checksum and the positions from and to which they lead;
-//! 2. they go into the tree one by one, the position last; readers see them above the tree in the meantime;
-//! 3. the tree is flushed, and `redo` removed.
+//! needed is that after a kill the tree reflects exactly one journal position. So a set of changes is written as a new run
+//! ([`super::run`]) that nobody knows, the tree is flushed, and then one entry, the manifest, names the run and the
+//! position. A kill leaves the old manifest or the new one; runs that it does not name are removed at the next open.
 //!
-//! A kill before 2 changes nothing; a kill in 2 leaves a `redo` that is applied again, which is harmless because it holds
-//! values and not increments.
+//! Runs are merged as they become many ([`super::merge`]), in small steps between writes, so that neither waits long for
+//! the other.
 
 use super::changes::{Change, Changes};
 use super::key;
+use super::merge::{self, Merged, Merging};
 use super::row::{put_number, take_number};
+use super::run::{Builder, Run};
+use super::view::odd;
 use crate::journal::frame::Hash;
 use sled::IVec;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-/// The layout of keys and values. An index with another one is rebuilt.
+/// The layout of keys, values, blocks and manifest. An index with another one is rebuilt.
 pub(crate) const FORMAT: u8 = 1;
 
-const REDO_MAGIC: &[u8; 8] = b"MLCREDO1";
+/// Entries merged in one step.
+const MERGE_STEP: usize = 64 * 1024;
 
-/// Room that must be free before the tree is touched, as a multiple of the changes, and at least so many bytes. sled
-/// cannot go on after a write that failed, so it must not be the one to find out that the disk is full.
-const ROOM_FACTOR: usize = 4;
+/// Room that must be free before the tree is touched, for each entry to be written and at least. sled cannot go on after a
+/// write that failed, so it must not be the one to find out that the disk is full.
+const ROOM_BYTES_PER_ENTRY: usize = 96;
 const ROOM_BYTES_MIN: usize = 4 * 1024 * 1024;
 
 /// The journal position that an index reflects.
@@ -47,7 +50,7 @@ pub(crate) struct Reflected {
 #[error("the index cannot be used: {0}")]
 pub(crate) struct Unusable(pub(crate) String);
 
-/// How writing changes failed.
+/// How writing failed.
 #[derive(Debug)]
 pub(crate) enum WriteError {
     /// There is no room. Nothing was changed; it can be tried again.
@@ -56,32 +59,48 @@ pub(crate) enum WriteError {
     Failed(Unusable),
 }
 
-/// The tree.
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct Base {
-    database: sled::Db,
+    tree: sled::Db,
     directory: PathBuf,
+    /// Newest first. Replaced as a whole, so that a reader keeps what it began with.
+    runs: RwLock<Arc<Vec<Arc<Run>>>>,
+    /// What only the one who writes uses.
+    work: Mutex<Work>,
+}
+
+#[derive(Debug)]
+struct Work {
+    reflected: Reflected,
+    next_run: u32,
+    merging: Option<Merging>,
+    /// Runs that were merged away and may still be read.
+    doomed: Vec<Arc<Run>>,
 }
 
 impl Reflected {
-    fn encode(&self) -> IVec {
-        let mut out = Vec::with_capacity(64);
-        put_number(&mut out, self.sequence);
-        put_number(&mut out, self.last);
-        put_number(&mut out, self.end);
-        put_number(&mut out, self.next_delivery);
+    fn write(&self, out: &mut Vec<u8>) {
+        put_number(out, self.sequence);
+        put_number(out, self.last);
+        put_number(out, self.end);
+        put_number(out, self.next_delivery);
         out.extend_from_slice(&self.hash);
-        IVec::from(out)
     }
 
-    fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let bytes = &mut bytes;
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let sequence = take_number(bytes)?;
+        let last = take_number(bytes)?;
+        let end = take_number(bytes)?;
+        let next_delivery = take_number(bytes)?;
+        let (hash, rest) = bytes.split_first_chunk()?;
+        *bytes = rest;
         Some(Self {
-            sequence: take_number(bytes)?,
-            last: take_number(bytes)?,
-            end: take_number(bytes)?,
-            next_delivery: take_number(bytes)?,
-            hash: <Hash>::try_from(*bytes).ok()?,
+            sequence,
+            hash: *hash,
+            last,
+            end,
+            next_delivery,
         })
     }
 }
@@ -93,26 +112,21 @@ impl From<sled::Error> for Unusable {
 }
 
 impl Base {
-    /// Opens the tree in `directory`, which exists, and finishes a write that a kill has interrupted.
+    /// Opens the tree in `directory`, which exists.
     ///
     /// # Errors
-    /// If it is damaged, of another format, or its left-over changes do not fit.
+    /// If it is damaged or of another format.
     pub(crate) fn open(directory: &Path, cache_bytes: u64) -> Result<(Self, Reflected), Unusable> {
-        let path = directory.join("tree");
         let config = sled::Config::new()
-            .path(path)
+            .path(directory.join("tree"))
             .cache_capacity(cache_bytes)
-            // Flushed explicitly, after each set of changes.
+            // Flushed explicitly, with each manifest.
             .flush_every_ms(None);
         // sled asserts some of what it reads, and a damaged file must lead to a rebuild, not to a crash.
         let open = std::panic::AssertUnwindSafe(|| config.open());
         let opened = std::panic::catch_unwind(open);
-        let database = opened.map_err(|_| Unusable("its files are damaged".to_owned()))??;
-        let base = Self {
-            database,
-            directory: directory.to_owned(),
-        };
-        match base.get(key::FORMAT)? {
+        let tree = opened.map_err(|_| Unusable("its files are damaged".to_owned()))??;
+        match tree.get(key::FORMAT)? {
             Some(format) if *format == [FORMAT] => {}
             Some(format) => {
                 let found = format.first().copied().unwrap_or_default();
@@ -120,105 +134,194 @@ impl Base {
                     "it has format {found}, this version writes {FORMAT}"
                 )));
             }
-            None if base.database.is_empty() => {
-                base.database.insert(key::FORMAT, &[FORMAT])?;
-            }
+            None if tree.is_empty() => drop(tree.insert(key::FORMAT, &[FORMAT])?),
             None => return Err(Unusable("its format is not stated".to_owned())),
         }
-        base.redo()?;
-        let reflected = match base.get(key::POSITION)? {
-            Some(bytes) => Reflected::decode(&bytes)
-                .ok_or_else(|| Unusable("its position cannot be read".to_owned()))?,
-            None if base.database.len() <= 1 => Reflected::default(),
-            None => return Err(Unusable("its position is missing".to_owned())),
+        let manifest = match tree.get(key::MANIFEST)? {
+            Some(bytes) => read_manifest(&bytes).ok_or_else(|| odd("its manifest"))?,
+            None => Manifest::default(),
+        };
+        let kept: Vec<u32> = manifest.runs.iter().map(|(number, _)| *number).collect();
+        Run::remove_others(&tree, &kept)?;
+        let mut runs = Vec::with_capacity(kept.len());
+        for (number, entries) in manifest.runs {
+            runs.push(Arc::new(Run::load(&tree, number, entries)?));
+        }
+        let reflected = manifest.reflected;
+        let work = Work {
+            reflected,
+            next_run: kept.iter().max().map_or(0, |number| number + 1),
+            merging: None,
+            doomed: Vec::new(),
+        };
+        let base = Self {
+            tree,
+            directory: directory.to_owned(),
+            runs: RwLock::new(Arc::new(runs)),
+            work: Mutex::new(work),
         };
         Ok((base, reflected))
     }
 
+    fn runs(&self) -> Arc<Vec<Arc<Run>>> {
+        Arc::clone(&self.runs.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// If the tree fails or a block cannot be read.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Unusable> {
-        Ok(self.database.get(key)?)
+        for run in self.runs().iter() {
+            if let Some(change) = run.get(&self.tree, key)? {
+                return Ok(change.value().cloned());
+            }
+        }
+        Ok(None)
     }
 
     /// The entries from one key up to, but not including, another.
-    pub(crate) fn range(
-        &self,
-        from: &IVec,
-        to: &IVec,
-    ) -> impl Iterator<Item = Result<(IVec, IVec), Unusable>> + use<> {
-        self.database
-            .range(from.clone()..to.clone())
-            .map(|entry| Ok(entry?))
+    pub(crate) fn range(&self, from: &IVec, to: &IVec) -> Range {
+        let runs = self.runs().to_vec();
+        match Merged::new(&self.tree, runs, from) {
+            Ok(entries) => Range {
+                entries: Some(entries),
+                failed: None,
+                to: to.clone(),
+            },
+            Err(error) => Range {
+                entries: None,
+                failed: Some(error),
+                to: to.clone(),
+            },
+        }
     }
 
-    /// Writes net changes that lead from one position to another.
+    /// Writes net changes that lead to a position.
     ///
     /// # Errors
     /// See [`WriteError`].
-    pub(crate) fn write(
-        &self,
-        changes: &Changes,
-        from: &Reflected,
-        to: &Reflected,
-    ) -> Result<(), WriteError> {
-        self.write_redo(changes, from, to)
-            .map_err(WriteError::NoRoom)?;
-        self.apply(changes, to).map_err(WriteError::Failed)?;
-        let removed = fs::remove_file(self.directory.join("redo"));
-        removed.map_err(|error| WriteError::Failed(Unusable(error.to_string())))
+    pub(crate) fn write(&self, changes: &Changes, to: &Reflected) -> Result<(), WriteError> {
+        self.need_room(changes.len())?;
+        let mut work = self.work();
+        let mut runs = self.runs().to_vec();
+        if changes.len() > 0 {
+            let number = work.next_run;
+            work.next_run += 1;
+            let run = self.write_run(number, changes)?;
+            runs.insert(0, Arc::new(run));
+        }
+        work.reflected = *to;
+        Ok(self.publish(&work, runs)?)
+    }
+
+    /// Makes some progress in merging runs. Returns whether there is more to do.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub(crate) fn tidy(&self) -> Result<bool, WriteError> {
+        let mut work = self.work();
+        work.doomed.retain(|run| {
+            // Nobody new can get hold of a run that is not in the list any more.
+            let read = Arc::strong_count(run) > 1;
+            read || Run::remove(&self.tree, run.number).is_err()
+        });
+        if work.merging.is_none() {
+            let runs = self.runs();
+            let sizes: Vec<u64> = runs.iter().map(|run| run.entries).collect();
+            let Some(count) = merge::due(&sizes) else {
+                return Ok(false);
+            };
+            let number = work.next_run;
+            work.next_run += 1;
+            let parts = runs.iter().take(count).cloned().collect();
+            let last = count == runs.len();
+            work.merging = Some(Merging::begin(&self.tree, number, parts, last)?);
+        }
+        self.need_room(MERGE_STEP)?;
+        let Some(merging) = &mut work.merging else {
+            return Ok(false);
+        };
+        if !merging.step(&self.tree, MERGE_STEP)? {
+            return Ok(true);
+        }
+        if let Some(merging) = work.merging.take() {
+            self.replace(&mut work, merging)?;
+        }
+        Ok(true)
+    }
+
+    /// Puts a merged run in the place of its parts.
+    fn replace(&self, work: &mut Work, merging: Merging) -> Result<(), Unusable> {
+        let parts = merging.parts.clone();
+        let merged = Arc::new(merging.finish(&self.tree)?);
+        let mut runs = Vec::new();
+        for run in self.runs().iter() {
+            if !parts.contains(&run.number) {
+                runs.push(Arc::clone(run));
+                continue;
+            }
+            if parts.first() == Some(&run.number) {
+                runs.push(Arc::clone(&merged));
+            }
+            work.doomed.push(Arc::clone(run));
+        }
+        self.publish(work, runs)
+    }
+
+    /// Makes these runs the ones that count.
+    fn publish(&self, work: &Work, runs: Vec<Arc<Run>>) -> Result<(), Unusable> {
+        self.tree.flush()?;
+        let mut manifest = Vec::new();
+        work.reflected.write(&mut manifest);
+        put_number(&mut manifest, runs.len() as u64);
+        for run in &runs {
+            put_number(&mut manifest, u64::from(run.number));
+            put_number(&mut manifest, run.entries);
+        }
+        self.tree.insert(key::MANIFEST, manifest)?;
+        self.tree.flush()?;
+        *self.runs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(runs);
+        Ok(())
+    }
+
+    /// Writes changes as a run that does not count yet.
+    pub(crate) fn write_run(&self, number: u32, changes: &Changes) -> Result<Run, Unusable> {
+        let mut builder = Builder::new(number, changes.len() as u64);
+        for (key, change) in changes.iter() {
+            builder.add(&self.tree, key, change)?;
+        }
+        builder.finish(&self.tree)
+    }
+
+    /// Entries of the tree itself.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        self.tree.len()
     }
 
     /// Makes the tree durable against a power cut, for a clean stop.
     ///
     /// # Errors
     /// If a file cannot be synced.
-    pub(crate) fn close(self) -> Result<PathBuf, Unusable> {
-        self.database.flush()?;
-        let directory = self.directory;
-        drop(self.database);
-        sync_all(&directory.join("tree")).map_err(|error| Unusable(error.to_string()))?;
-        Ok(directory)
+    pub(crate) fn close(self) -> Result<(), Unusable> {
+        self.tree.flush()?;
+        let directory = self.directory.join("tree");
+        drop(self.work);
+        drop(self.tree);
+        sync_all(&directory).map_err(|error| Unusable(error.to_string()))
     }
 
-    fn apply(&self, changes: &Changes, to: &Reflected) -> Result<(), Unusable> {
-        for (key, change) in changes.iter() {
-            match change.value() {
-                Some(value) => self.database.insert(key, value)?,
-                None => self.database.remove(key)?,
-            };
-        }
-        self.database.insert(key::POSITION, to.encode())?;
-        self.database.flush()?;
-        Ok(())
-    }
-
-    pub(crate) fn write_redo(
-        &self,
-        changes: &Changes,
-        from: &Reflected,
-        to: &Reflected,
-    ) -> io::Result<()> {
-        let mut out = REDO_MAGIC.to_vec();
-        put_bytes(&mut out, &from.encode());
-        put_bytes(&mut out, &to.encode());
-        put_number(&mut out, changes.len() as u64);
-        for (key, change) in changes.iter() {
-            put_bytes(&mut out, key);
-            match change.value() {
-                Some(value) => {
-                    out.push(1);
-                    put_bytes(&mut out, value);
-                }
-                None => out.push(0),
-            }
-        }
-        let crc = crc32fast::hash(&out);
-        out.extend_from_slice(&crc.to_le_bytes());
-        let path = self.directory.join("redo");
-        let unfinished = self.directory.join("redo.new");
-        let written = fs::File::create(&unfinished).and_then(|mut file| {
-            file.write_all(&out)?;
-            let mut room = (out.len() * (ROOM_FACTOR - 1)).max(ROOM_BYTES_MIN);
-            let zeros = vec![0; 1024 * 1024];
+    /// Finds out whether there is room for so many entries, by taking and giving back several times of it.
+    fn need_room(&self, entries: usize) -> Result<(), WriteError> {
+        let path = self.directory.join("room");
+        let mut room = (entries * ROOM_BYTES_PER_ENTRY).max(ROOM_BYTES_MIN);
+        let zeros = vec![0; 1024 * 1024];
+        let taken = fs::File::create(&path).and_then(|mut file| {
             while let Some(part) = zeros
                 .get(..room.min(zeros.len()))
                 .filter(|part| !part.is_empty())
@@ -226,83 +329,68 @@ impl Base {
                 file.write_all(part)?;
                 room -= part.len();
             }
-            file.set_len(out.len() as u64)
+            Ok(())
         });
-        if let Err(error) = written {
-            fs::remove_file(&unfinished).ok();
-            return Err(error);
-        }
-        fs::rename(&unfinished, &path)
-    }
-
-    /// Applies the first few changes, as a kill in the middle would.
-    #[cfg(test)]
-    pub(crate) fn interrupt(&self, changes: &Changes, after: usize) {
-        for (key, change) in changes.iter().take(after) {
-            match change.value() {
-                Some(value) => self.database.insert(key, value).unwrap(),
-                None => self.database.remove(key).unwrap(),
-            };
-        }
-        self.database.flush().unwrap();
-    }
-
-    /// Applies the changes of an interrupted write again.
-    fn redo(&self) -> Result<(), Unusable> {
-        let path = self.directory.join("redo");
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Unusable(error.to_string())),
-        };
-        let odd = || Unusable("its left-over changes do not fit to it".to_owned());
-        let (from, to, changes) = read_redo(&bytes).ok_or_else(odd)?;
-        let present = self.get(key::POSITION)?;
-        let present = present.map_or(Some(Reflected::default()), |bytes| {
-            Reflected::decode(&bytes)
-        });
-        if present == Some(from) {
-            self.apply(&changes, &to)?;
-        } else if present != Some(to) {
-            return Err(odd());
-        }
-        fs::remove_file(&path).map_err(|error| Unusable(error.to_string()))
+        let given_back = fs::remove_file(&path);
+        taken.and(given_back).map_err(WriteError::NoRoom)
     }
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_number(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+impl From<Unusable> for WriteError {
+    fn from(unusable: Unusable) -> Self {
+        Self::Failed(unusable)
+    }
 }
 
-fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = usize::try_from(take_number(bytes)?).ok()?;
-    let (taken, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(taken)
+/// Entries in order, without removed ones.
+pub(crate) struct Range {
+    entries: Option<Merged>,
+    failed: Option<Unusable>,
+    to: IVec,
 }
 
-fn read_redo(bytes: &[u8]) -> Option<(Reflected, Reflected, Changes)> {
-    let (content, crc) = bytes.split_last_chunk::<4>()?;
-    if crc32fast::hash(content).to_le_bytes() != *crc {
-        return None;
+impl Iterator for Range {
+    type Item = Result<(IVec, IVec), Unusable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(failed) = self.failed.take() {
+            return Some(Err(failed));
+        }
+        loop {
+            match self.entries.as_mut()?.next() {
+                Ok(Some((key, change))) if key < self.to => {
+                    if let Change::New(value) | Change::Set(value) = change {
+                        return Some(Ok((key, value)));
+                    }
+                }
+                Ok(Some(_) | None) => self.entries = None,
+                Err(error) => {
+                    self.entries = None;
+                    return Some(Err(error));
+                }
+            }
+        }
     }
-    let mut rest = content.strip_prefix(REDO_MAGIC)?;
-    let rest = &mut rest;
-    let from = Reflected::decode(take_bytes(rest)?)?;
-    let to = Reflected::decode(take_bytes(rest)?)?;
-    let mut changes = Changes::default();
-    for _ in 0..take_number(rest)? {
-        let key = IVec::from(take_bytes(rest)?);
-        let (there, after) = rest.split_first()?;
-        *rest = after;
-        let change = match there {
-            0 => Change::Gone,
-            _ => Change::Set(IVec::from(take_bytes(rest)?)),
-        };
-        changes.merge(key, change);
+}
+
+/// Which runs count, newest first, and what they reflect.
+#[derive(Debug, Default)]
+struct Manifest {
+    reflected: Reflected,
+    runs: Vec<(u32, u64)>,
+}
+
+fn read_manifest(mut bytes: &[u8]) -> Option<Manifest> {
+    let bytes = &mut bytes;
+    let reflected = Reflected::read(bytes)?;
+    let mut runs = Vec::new();
+    for _ in 0..take_number(bytes)? {
+        runs.push((
+            u32::try_from(take_number(bytes)?).ok()?,
+            take_number(bytes)?,
+        ));
     }
-    rest.is_empty().then_some((from, to, changes))
+    bytes.is_empty().then_some(Manifest { reflected, runs })
 }
 
 /// Syncs every file below a directory, and the directories.

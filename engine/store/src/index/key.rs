@@ -1,8 +1,7 @@
-//! The keys and values of the index: one tree, the first byte says which table.
+//! The keys and values of the index: one space of keys, the first byte says which table.
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | meta | `!` name | format version, position |
 //! | name | `n` instance or lane | its number |
 //! | count | `c` instance number | counters |
 //! | checkpoint | `s` sequence | position of that record |
@@ -42,10 +41,10 @@ const ORDER: u8 = b'o';
 const REFERENCE: u8 = b'r';
 const CURSOR: u8 = b'u';
 
-/// Key of the index's format version.
+/// Key, in the tree itself, of the index's format version.
 pub(crate) const FORMAT: &[u8] = b"!format";
-/// Key of the journal position that the index reflects.
-pub(crate) const POSITION: &[u8] = b"!position";
+/// Key of the list of runs that count, and of the journal position that they reflect.
+pub(crate) const MANIFEST: &[u8] = b"!manifest";
 
 /// The first 16 bytes of a SHA-256.
 pub(crate) type Short = [u8; 16];

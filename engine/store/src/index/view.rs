@@ -63,7 +63,6 @@ impl Names {
 #[derive(Debug)]
 pub(crate) struct Frozen {
     changes: Changes,
-    from: Reflected,
     to: Reflected,
 }
 
@@ -92,6 +91,8 @@ pub(crate) struct GroupChanges {
 #[derive(Debug, Default)]
 struct Indexing {
     stop: bool,
+    /// There is more to tidy up.
+    more: bool,
     /// Why the last write could not be made, if it could not.
     trouble: Option<String>,
     /// The tree has failed for good.
@@ -344,7 +345,6 @@ impl View {
         let changes = std::mem::take(&mut levels.active);
         let frozen = Frozen {
             changes,
-            from: levels.settled,
             to: levels.reflected,
         };
         levels.settled = frozen.to;
@@ -356,7 +356,7 @@ impl View {
     fn settle(&self) -> Result<(), WriteError> {
         let frozen = self.levels().frozen.clone();
         let Some(frozen) = frozen else { return Ok(()) };
-        self.base.write(&frozen.changes, &frozen.from, &frozen.to)?;
+        self.base.write(&frozen.changes, &frozen.to)?;
         self.levels_mut().frozen = None;
         Ok(())
     }
@@ -370,7 +370,7 @@ impl View {
     fn index_once(&self) -> bool {
         let (stop, idle) = {
             let indexing = self.indexing();
-            let waiting = indexing.stop || self.levels().frozen.is_some();
+            let waiting = indexing.stop || indexing.more || self.levels().frozen.is_some();
             if waiting && indexing.trouble.is_none() {
                 (indexing.stop, false)
             } else {
@@ -385,9 +385,19 @@ impl View {
             self.freeze(0);
         }
         let written = self.settle();
+        self.signal.notify_all();
+        let written = match written {
+            Ok(()) if !stop => self.base.tidy(),
+            Ok(()) => Ok(false),
+            Err(error) => Err(error),
+        };
         let mut indexing = self.indexing();
+        indexing.more = false;
         match written {
-            Ok(()) => indexing.trouble = None,
+            Ok(more) => {
+                indexing.trouble = None;
+                indexing.more = more;
+            }
             Err(WriteError::NoRoom(error)) => indexing.trouble = Some(error.to_string()),
             Err(WriteError::Failed(Unusable(why))) => {
                 indexing.trouble = Some(why);
@@ -423,6 +433,7 @@ impl View {
     pub(crate) fn settle_all(&self, least: usize) -> Result<(), WriteError> {
         while self.freeze(least) {
             self.settle()?;
+            self.base.tidy()?;
         }
         Ok(())
     }
@@ -532,9 +543,8 @@ impl View {
 
     /// What is not in the tree yet and not on its way either.
     #[cfg(test)]
-    pub(crate) fn unindexed(&self) -> (Changes, Reflected, Reflected) {
-        let levels = self.levels();
-        (levels.active.clone(), levels.settled, levels.reflected)
+    pub(crate) fn unindexed(&self) -> Changes {
+        self.levels().active.clone()
     }
 
     /// Every committed entry, for comparing one index with another.

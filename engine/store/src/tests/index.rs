@@ -184,7 +184,7 @@ async fn a_stale_index_is_brought_forward() {
 }
 
 #[tokio::test]
-async fn a_write_into_the_tree_that_was_interrupted_is_finished() {
+async fn a_write_into_the_tree_that_was_interrupted_counts_for_nothing() {
     use crate::index::base::Base;
     let rig = Rig::new();
     history(&rig.store).await;
@@ -198,23 +198,49 @@ async fn a_write_into_the_tree_that_was_interrupted_is_finished() {
         .await
         .unwrap();
     let before = seen(&store).await;
-    let (frozen, from, to) = store.unindexed();
+    let unindexed = store.unindexed();
     store.close().await.unwrap();
     fs::remove_dir_all(&index).unwrap();
     copy(&stale, &index);
     let (base, _) = Base::open(&index, 1 << 20).unwrap();
-    base.write_redo(&frozen, &from, &to).unwrap();
-    base.interrupt(&frozen, 5);
+    let entries = base.entries();
+    base.write_run(77, &unindexed).unwrap();
+    assert!(base.entries() > entries);
     drop(base);
     let store = open_on(&rig.disk, rig.directory.path()).unwrap();
     assert_eq!(store.opening().rebuilt, None);
-    assert_eq!(
-        store.opening().records,
-        0,
-        "nothing is left to be brought forward"
-    );
+    assert_eq!(store.opening().records, 4, "brought forward by the journal");
     assert_eq!(seen(&store).await, before);
-    assert!(!index.join("redo").exists());
+    store.close().await.unwrap();
+    let (base, _) = Base::open(&index, 1 << 20).unwrap();
+    assert!(
+        base.entries() <= entries + 3,
+        "what was left behind is removed"
+    );
+}
+
+#[tokio::test]
+async fn many_small_writes_into_the_tree_are_merged_and_say_the_same() {
+    let rig = Rig::new();
+    let mut rig = rig;
+    for round in 0..20 {
+        for delivery in reserve(&rig.store, 99, 2).await {
+            deliver(&rig.store, &delivery).await;
+        }
+        let ids = [
+            format!("{round}a"),
+            format!("{round}b"),
+            format!("{round}c"),
+        ];
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        rig.store.inbox_accept(simple(&ids)).await.unwrap();
+        rig = rig.reopened().await;
+    }
+    let live = rig.store.dump();
+    let other = directory();
+    let rebuilt = open_on(&rig.disk.after_kill(), other.path()).unwrap();
+    assert_eq!(rebuilt.dump(), live);
+    assert_eq!(due(&rig.store, 99).await.len(), 22);
 }
 
 #[tokio::test]
@@ -247,12 +273,15 @@ async fn a_lie_of_the_index_is_not_believed() {
     rig.store.inbox_accept(simple(&["e1", "e2"])).await.unwrap();
     rig.store.close().await.unwrap();
     {
-        let tree = sled::open(rig.directory.path().join("index/tree")).unwrap();
-        let known = crate::index::key::seen(&stream(), "e1");
-        let unknown = crate::index::key::seen(&stream(), "never seen");
-        tree.insert(unknown, tree.get(known).unwrap().unwrap())
+        let index = rig.directory.path().join("index");
+        let (base, reflected) = crate::index::base::Base::open(&index, 1 << 20).unwrap();
+        let known = base
+            .get(&crate::index::key::seen(&stream(), "e1"))
+            .unwrap()
             .unwrap();
-        tree.flush().unwrap();
+        let mut lie = crate::index::changes::Changes::default();
+        lie.insert(crate::index::key::seen(&stream(), "never seen"), known);
+        base.write(&lie, &reflected).unwrap();
     }
     let store = open_on(&rig.disk, rig.directory.path()).unwrap();
     let refused = store.inbox_accept(simple(&["never seen"])).await;
