@@ -161,7 +161,7 @@ impl Options {
         Self {
             directory: directory.into(),
             segment_bytes: 64 * 1024 * 1024,
-            index_cache_bytes: 16 * 1024 * 1024,
+            index_cache_bytes: 8 * 1024 * 1024,
         }
     }
 }

@@ -450,6 +450,18 @@ impl Store {
         self.shared().unwrap().view.dump()
     }
 
+    /// Lets the indexer try again at once.
+    #[cfg(test)]
+    pub(crate) fn nudge(&self) {
+        self.shared().unwrap().view.nudge();
+    }
+
+    /// Waits until the indexer has nothing to do.
+    #[cfg(test)]
+    pub(crate) fn quiet(&self) {
+        self.shared().unwrap().view.quiet();
+    }
+
     /// What is not in the tree yet.
     #[cfg(test)]
     pub(crate) fn unindexed(&self) -> crate::index::changes::Changes {

@@ -23,8 +23,8 @@ use std::sync::{
 };
 use std::time::Duration;
 
-/// So many changes are handed to the indexer at once.
-const FREEZE_AT: usize = 32 * 1024;
+/// So many changes are handed to the indexer at once. Tests want it to be busy.
+const FREEZE_AT: usize = if cfg!(test) { 128 } else { 32 * 1024 };
 
 /// With so many changes waiting, commits wait for the indexer.
 const ACTIVE_MAX: usize = 3 * FREEZE_AT;
@@ -93,6 +93,8 @@ struct Indexing {
     stop: bool,
     /// There is more to tidy up.
     more: bool,
+    /// There is nothing to do.
+    resting: bool,
     /// Why the last write could not be made, if it could not.
     trouble: Option<String>,
     /// The tree has failed for good.
@@ -374,10 +376,14 @@ impl View {
             if waiting && indexing.trouble.is_none() {
                 (indexing.stop, false)
             } else {
-                let (indexing, timeout) = self
+                let mut indexing = indexing;
+                indexing.resting = true;
+                self.signal.notify_all();
+                let (mut indexing, timeout) = self
                     .signal
                     .wait_timeout(indexing, IDLE)
                     .unwrap_or_else(PoisonError::into_inner);
+                indexing.resting = false;
                 (indexing.stop, timeout.timed_out())
             }
         };
@@ -538,6 +544,22 @@ impl View {
                 position,
                 delivery: Some(Arc::clone(delivery)),
             };
+        }
+    }
+
+    /// Lets the indexer try again at once.
+    #[cfg(test)]
+    pub(crate) fn nudge(&self) {
+        self.indexing().trouble = None;
+        self.signal.notify_all();
+    }
+
+    /// Waits until the indexer has nothing to do.
+    #[cfg(test)]
+    pub(crate) fn quiet(&self) {
+        let mut indexing = self.indexing();
+        while !(indexing.resting && self.levels().frozen.is_none()) {
+            indexing = self.signal.wait(indexing).unwrap();
         }
     }
 

@@ -296,14 +296,33 @@ async fn a_lie_of_the_index_is_not_believed() {
     );
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+#[tokio::test]
+async fn an_index_without_room_stops_intake_in_time_and_goes_on_when_there_is_room() {
+    let rig = Rig::new();
+    // Asking for room fails as it would on a full disk.
+    let room = rig.directory.path().join("index/room");
+    fs::create_dir(&room).unwrap();
+    let mut accepted = 0;
+    let refused = loop {
+        match rig
+            .store
+            .inbox_accept(simple(&[&format!("e{accepted}")]))
+            .await
+        {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
         }
-    }
+        assert!(accepted < 10_000, "memory would grow without end");
+    };
+    assert!(matches!(refused, Error::Unwritable(_)), "{refused}");
+    assert!(accepted > 10, "a while is bridged");
+    assert_eq!(due(&rig.store, 0).await.len(), accepted, "reading goes on");
+    fs::remove_dir(&room).unwrap();
+    rig.store.nudge();
+    rig.store.quiet();
+    rig.store.inbox_accept(simple(&["more"])).await.unwrap();
+    let live = rig.store.dump();
+    let rig = rig.reopened().await;
+    assert_eq!(rig.store.dump(), live);
+    assert_eq!(due(&rig.store, 0).await.len(), accepted + 1);
 }

@@ -3,6 +3,7 @@
 mod deliveries;
 mod faults;
 mod index;
+mod model;
 mod power;
 mod rig;
 mod tail;

@@ -55,7 +55,10 @@ impl Rig {
     }
 
     pub(super) fn on(disk: SimulatedDisk) -> Self {
-        let directory = directory();
+        Self::in_directory(disk, directory())
+    }
+
+    pub(super) fn in_directory(disk: SimulatedDisk, directory: tempfile::TempDir) -> Self {
         let store = open_on(&disk, directory.path()).unwrap();
         Self {
             disk,
@@ -252,3 +255,16 @@ pub(super) async fn count(store: &Store, kind: StateKind) -> u64 {
 }
 
 use serde_json::Value as Document;
+
+/// Copies a directory.
+pub(super) fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
