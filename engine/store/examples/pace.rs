@@ -129,7 +129,10 @@ async fn drain(store: Store) {
             return;
         };
         let lease_until = Timestamp::MAX;
-        let event = Event::Claimed { lease_until };
+        let event = Event::Claimed {
+            lease_until,
+            fingerprint: None,
+        };
         let claimed = transition(&delivery, event, DeliveryState::InFlight { lease_until });
         let delivery = store.delivery_record(claimed).await.expect("a claim");
         let receipt = Receipt::default();

@@ -89,6 +89,10 @@ pub(crate) struct GroupChanges {
 
 /// The indexer's condition.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent flags of one worker, set by different hands under one lock"
+)]
 struct Indexing {
     stop: bool,
     /// There is more to tidy up.
