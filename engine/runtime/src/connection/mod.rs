@@ -187,6 +187,10 @@ impl Link {
             () = self.caller.pace() => {}
         }
         let ready = self.credentials(anonymous).await?;
+        // A log-on takes its time. What would begin only after the stop does not begin.
+        if self.stopping.is_cancelled() {
+            return Err(NotNow::Closed);
+        }
         Ok(Turn {
             link: Arc::clone(self),
             ready,

@@ -79,7 +79,8 @@ pub enum Command {
         /// Most entries.
         limit: usize,
     },
-    /// Stops a connection's calls until it is resumed. Needs a running engine.
+    /// Stops a connection's calls until it is resumed, or the engine is started anew. Needs a running
+    /// engine.
     Pause {
         /// Which.
         connection: ConnectionId,

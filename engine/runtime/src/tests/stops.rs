@@ -3,6 +3,7 @@
 use super::systems::Fault;
 use super::world::World;
 use ml_connector_core::delivery::StateKind;
+use ml_connector_core::identity::Reference;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -19,10 +20,7 @@ async fn a_crash_after_the_claim_is_looked_up_and_not_sent_again() {
     world.crash_and_restart().await;
     let delivery = world.until_state("PM1", "uncertain").await;
     assert_eq!(
-        delivery
-            .reference
-            .as_ref()
-            .map(ml_connector_core::identity::Reference::as_str),
+        delivery.reference.as_ref().map(Reference::as_str),
         Some("PM1")
     );
     world.clock.advance(2 * MINUTE);

@@ -262,11 +262,8 @@ impl Payments {
             .extend(faults.iter().cloned());
     }
 
-    pub(super) async fn answer(
-        self: Arc<Self>,
-        request: HttpRequest,
-    ) -> Result<HttpResponse, SendError> {
-        let path = path(&request).to_owned();
+    pub(super) fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, SendError> {
+        let path = path(request).to_owned();
         let mut state = self.state();
         let what = format!("{} {path}", request.method.as_str());
         state.calls.push(what.clone());
@@ -286,7 +283,7 @@ impl Payments {
             None => {}
         }
         if path == "/token" {
-            return Ok(state.issue(&request));
+            return Ok(state.issue(request));
         }
         assert_eq!(request.method, Method::Get);
         if path == "/version" {
@@ -310,8 +307,8 @@ impl Payments {
             });
         }
         assert_eq!(path, "/events");
-        let since = query(&request, "since");
-        let from = query(&request, "after").parse::<usize>().unwrap_or(0);
+        let since = query(request, "since");
+        let from = query(request, "after").parse::<usize>().unwrap_or(0);
         if let Some((_, Fault::Status(status, wait))) =
             state.page_fault.take_if(|(page, _)| *page == from)
         {

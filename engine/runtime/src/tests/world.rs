@@ -18,6 +18,7 @@ use ml_connector_core::source::SourceSet;
 use ml_connector_store::{CrosswalkEntry, Delivery, OpenError, Options, Selection, Store};
 use serde_json::{Value as Document, json};
 use sha2::Sha256;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -125,7 +126,7 @@ impl World {
         });
         let answering = Arc::clone(&payments);
         net.route_async("http://payfast.test", move |request| {
-            Box::pin(Arc::clone(&answering).answer(request))
+            Box::pin(std::future::ready(answering.answer(&request)))
         });
         let secrets = Arc::new(MemorySecrets::new(&[
             ("pay/token", "pay-token-1234"),
@@ -297,13 +298,11 @@ impl World {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!(
-                "waited in vain until {what}: {:#?}",
-                self.deliveries().await
-            ),
+        if let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await {
+            return found;
         }
+        let deliveries = self.deliveries().await;
+        panic!("waited in vain until {what}: {deliveries:#?}");
     }
 
     pub(super) async fn until_true(&self, what: &str, look: impl AsyncFn() -> bool) {
@@ -441,9 +440,9 @@ pub(super) fn event(id: &str, payment: &str) -> Document {
 pub(super) fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
-    mac.finalize()
-        .into_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let bytes = mac.finalize().into_bytes();
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }

@@ -210,7 +210,7 @@ async fn an_answer_that_is_too_long_is_not_read_to_its_end() {
 
 /// A server with a certificate that only `tls/ca.pem` vouches for. The key is for this test and
 /// nothing else.
-async fn serve_tls() -> String {
+fn serve_tls() -> String {
     let chain = CertificateDer::pem_slice_iter(include_bytes!("../tests/tls/server.pem"));
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tests/tls/server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -238,7 +238,7 @@ async fn serve_tls() -> String {
 
 #[tokio::test]
 async fn a_house_certificate_is_trusted_for_its_own_connection_only() {
-    let url = serve_tls().await;
+    let url = serve_tls();
     let stranger = HttpTransport::new(&[]).unwrap();
     let error = send(&stranger, url.clone(), LONG).await.unwrap_err();
     assert!(matches!(error, SendError::NotSent { .. }), "{error}");
