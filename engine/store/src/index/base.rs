@@ -111,6 +111,18 @@ impl From<sled::Error> for Unusable {
     }
 }
 
+/// How often a tree that is still being let go of is tried again.
+const LETTING_GO_TRIES: u32 = 500;
+
+/// The pause between two tries.
+fn letting_go() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sled says nothing when its threads have ended"
+    )]
+    std::thread::sleep(std::time::Duration::from_millis(10));
+}
+
 impl Base {
     /// Opens the tree in `directory`, which exists.
     ///
@@ -123,8 +135,19 @@ impl Base {
             // Flushed explicitly, with each manifest.
             .flush_every_ms(None);
         // sled asserts some of what it reads, and a damaged file must lead to a rebuild, not to a crash.
-        let open = std::panic::AssertUnwindSafe(|| config.open());
-        let opened = std::panic::catch_unwind(open);
+        let open = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
+        let mut opened = open();
+        // The store's own lock keeps everybody else out, so a tree that is locked is one that this process has just
+        // closed: its threads let go of the file a moment after it was dropped.
+        for _ in 0..LETTING_GO_TRIES {
+            match &opened {
+                Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => {
+                    letting_go();
+                    opened = open();
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
         let tree = opened.map_err(|_| Unusable("its files are damaged".to_owned()))??;
         match tree.get(key::FORMAT)? {
             Some(format) if *format == [FORMAT] => {}
