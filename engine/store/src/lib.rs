@@ -17,9 +17,9 @@
 //! - Memory does not grow with the number of deliveries.
 //!
 //! # Where to look
-//! [`journal`] the file format, torn tails and damage · [`entry`] what is recorded · [`decide`] commands to records ·
-//! [`index`] keys, fold, tree · [`writer`] group commit · [`open`] recovery · [`verify`] auditing without the engine ·
-//! [`vault`] secrets.
+//! `journal` the file format, torn tails and damage · `entry` what is recorded · `decide` commands to records ·
+//! `index` keys, fold, tree · `writer` group commit · `open` recovery · `verify` auditing without the engine ·
+//! `vault` secrets.
 
 mod decide;
 mod entry;
