@@ -8,6 +8,8 @@
 //! ```
 //! A change moves downwards only, and a key is looked up from the top. So whoever reads a value has the committed one,
 //! whatever the indexer is doing.
+//!
+//! Long because: overlay, levels and indexer share one set of invariants, which are easier to hold in one sight.
 
 use super::base::{Base, Reflected, Unusable, WriteError};
 use super::changes::{Change, Changes};
