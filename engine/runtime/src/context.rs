@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::plan::Plan;
 use ml_connector_store::Store;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -59,7 +59,7 @@ impl Context {
 /// Wakes the dispatchers of lanes. A wake-up is a hint: the store says what is due.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    wakes: HashMap<ConnectionId, Arc<Notify>>,
+    wakes: BTreeMap<ConnectionId, Arc<Notify>>,
 }
 
 impl Lanes {
@@ -124,6 +124,19 @@ impl LogGate {
                 Some(0)
             }
         }
+    }
+}
+
+/// Runs what takes long where it holds up nobody else; on a runtime of one thread there is no such place.
+///
+/// # Errors
+/// If it panics there.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::CurrentThread => Ok(work()),
+        _ => tokio::task::spawn_blocking(work).await,
     }
 }
 

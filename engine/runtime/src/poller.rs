@@ -6,7 +6,7 @@
 //! back, and each poll reaches back behind it by the overlap.
 
 use crate::connection::{Asked, Link, NotNow, Page};
-use crate::context::{Context, later};
+use crate::context::{Context, later, off_thread};
 use crate::intake::Router;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -300,7 +300,7 @@ impl Poller {
         let now = self.context.now();
         let (router, routed) = (Arc::clone(&self.router), stream.clone());
         // Routing a page evaluates every listening integration for every item.
-        let events = tokio::task::spawn_blocking(move || router.route(&routed, events, now))
+        let events = off_thread(move || router.route(&routed, events, now))
             .await
             .map_err(|error| Failed::Definition(error.to_string()))?;
         let intake = Intake {

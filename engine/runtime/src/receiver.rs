@@ -9,7 +9,7 @@
 //!   all.
 
 use crate::connection::Links;
-use crate::context::{Context, LogGate};
+use crate::context::{Context, LogGate, off_thread};
 use crate::intake::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -320,7 +320,7 @@ impl Receiver {
         }
         // The semaphore is never closed; without a permit the work would only be less well spread.
         let _thread = self.threads.acquire().await.ok();
-        match tokio::task::spawn_blocking(move || work.run()).await {
+        match off_thread(move || work.run()).await {
             Ok(done) => done,
             Err(error) => Err(Refusal::NotStored(error.to_string())),
         }

@@ -60,6 +60,11 @@ impl ManualClock {
         });
     }
 
+    /// Sets the clock, back too, as a person or a time server does.
+    pub fn set(&self, to: Timestamp) {
+        self.inner.now.send_replace(to);
+    }
+
     /// The earliest time that anything sleeps until.
     pub fn next_wake(&self) -> Option<Timestamp> {
         let now = self.now();

@@ -35,6 +35,13 @@ pub mod vault;
 mod verify;
 mod writer;
 
+/// A disk in memory that can fail and lose its power, for the simulation.
+#[cfg(feature = "simulation")]
+pub mod simulated {
+    pub use crate::medium::{Fault, SimulatedDisk};
+    pub use crate::verify::verify_simulated;
+}
+
 #[cfg(test)]
 mod tests;
 

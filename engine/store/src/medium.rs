@@ -1,7 +1,7 @@
 //! The seam between the journal and the file system.
 //!
 //! Everything the journal does to a disk goes through [`Medium`] and [`MediumFile`]. The real one is a directory; the
-//! simulated one (tests only) records writes and syncs, fails on demand, and can show what a power cut would have left.
+//! simulated one (tests and the `simulation` feature) records writes and syncs, fails on demand, and can show what a power cut would have left.
 //! See `docs/adr/0010-store-medium.md` for why this is an enum and why the index and the vault do not use it.
 //!
 //! **Invariant:** a name is durable only after [`Medium::sync`], content only after [`MediumFile::sync`].
@@ -11,8 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(test)]
-pub(crate) use simulated::{Fault, SimulatedDisk};
+#[cfg(any(test, feature = "simulation"))]
+pub use simulated::{Fault, SimulatedDisk};
 
 /// A flat directory of files.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub(crate) enum Medium {
     /// A directory of the file system.
     Real(Arc<PathBuf>),
     /// A disk in memory.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     Simulated(SimulatedDisk),
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum MediumFile {
     /// A file of the file system.
     Real(File),
     /// A file in memory.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     Simulated(simulated::SimulatedFile),
 }
 
@@ -52,7 +52,7 @@ impl Medium {
                 }
                 names
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(disk) => disk.list(),
         };
         names.sort_unstable();
@@ -68,7 +68,7 @@ impl Medium {
                 .create_new(true)
                 .open(path.join(name))
                 .map(MediumFile::Real),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(disk) => disk.create(name).map(MediumFile::Simulated),
         }
     }
@@ -81,7 +81,7 @@ impl Medium {
                 .write(true)
                 .open(path.join(name))
                 .map(MediumFile::Real),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(disk) => disk.open(name).map(MediumFile::Simulated),
         }
     }
@@ -90,7 +90,7 @@ impl Medium {
     pub(crate) fn open_to_read(&self, name: &str) -> io::Result<MediumFile> {
         match self {
             Self::Real(path) => File::open(path.join(name)).map(MediumFile::Real),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(disk) => disk.open(name).map(MediumFile::Simulated),
         }
     }
@@ -99,7 +99,7 @@ impl Medium {
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         match self {
             Self::Real(path) => std::fs::remove_file(path.join(name)),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(disk) => disk.remove(name),
         }
     }
@@ -108,7 +108,7 @@ impl Medium {
     pub(crate) fn sync(&self) -> io::Result<()> {
         match self {
             Self::Real(path) => sync_directory(path),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(disk) => disk.sync_names(),
         }
     }
@@ -117,7 +117,7 @@ impl Medium {
     pub(crate) fn describe(&self, name: &str) -> PathBuf {
         match self {
             Self::Real(path) => path.join(name),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(_) => Path::new("simulated").join(name),
         }
     }
@@ -128,7 +128,7 @@ impl MediumFile {
     pub(crate) fn len(&self) -> io::Result<u64> {
         match self {
             Self::Real(file) => file.metadata().map(|data| data.len()),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(file) => file.len(),
         }
     }
@@ -140,7 +140,7 @@ impl MediumFile {
             let at = offset.saturating_add(done as u64);
             let read = match self {
                 Self::Real(file) => read_once(file, rest, at),
-                #[cfg(test)]
+                #[cfg(any(test, feature = "simulation"))]
                 Self::Simulated(file) => file.read_at(rest, at),
             };
             match read {
@@ -157,7 +157,7 @@ impl MediumFile {
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self {
             Self::Real(file) => write_whole(file, bytes, offset),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(file) => file.write_at(bytes, offset),
         }
     }
@@ -166,7 +166,7 @@ impl MediumFile {
     pub(crate) fn set_len(&self, length: u64) -> io::Result<()> {
         match self {
             Self::Real(file) => file.set_len(length),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(file) => file.set_len(length),
         }
     }
@@ -175,7 +175,7 @@ impl MediumFile {
     pub(crate) fn sync(&self) -> io::Result<()> {
         match self {
             Self::Real(file) => file.sync_data(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             Self::Simulated(file) => file.sync(),
         }
     }
@@ -218,5 +218,5 @@ fn write_whole(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()>
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
 mod simulated;

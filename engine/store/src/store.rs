@@ -14,7 +14,7 @@ use crate::model::{
     Transition,
 };
 use crate::open::{self, Opening, Rebuilding};
-use crate::writer::{Job, Order, Writer};
+use crate::writer::{Job, Orders, Writer};
 use crate::{Error, OpenError, Options, read};
 use jiff::Timestamp;
 use ml_connector_core::identity::{
@@ -22,7 +22,7 @@ use ml_connector_core::identity::{
 };
 use serde_json::Value as Document;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -56,13 +56,43 @@ struct Inner {
 struct Shared {
     view: Arc<View>,
     journal: Arc<Journal>,
-    orders: Sender<Order>,
+    orders: Orders,
 }
 
 #[derive(Debug)]
 struct Threads {
     writer: JoinHandle<()>,
     indexer: JoinHandle<()>,
+}
+
+/// What a store is made of beside its writer.
+struct Parts {
+    view: Arc<View>,
+    journal: Arc<Journal>,
+    changes: watch::Receiver<u64>,
+    opening: Opening,
+    index: PathBuf,
+}
+
+impl Parts {
+    fn store(self, orders: Orders, threads: Option<Threads>, lock: Option<Lock>) -> Store {
+        let shared = Shared {
+            view: self.view,
+            journal: self.journal,
+            orders,
+        };
+        Store {
+            inner: Arc::new(Inner {
+                shared: RwLock::new(Some(Arc::new(shared))),
+                threads: Mutex::new(threads),
+                places: Semaphore::new(WAITING_MAX),
+                changes: self.changes,
+                opening: self.opening,
+                index: self.index,
+                _lock: lock,
+            }),
+        }
+    }
 }
 
 impl Store {
@@ -87,16 +117,32 @@ impl Store {
         lock: Option<Lock>,
         progress: &mut dyn FnMut(&Rebuilding),
     ) -> Result<Self, OpenError> {
+        let (writer, parts) = Self::parts(medium, options, progress)?;
+        let (orders, received) = mpsc::channel();
+        let writer = spawn("store-writer", move || writer.run(&received))?;
+        let indexed = Arc::clone(&parts.view);
+        let indexer = spawn("store-indexer", move || {
+            let run = std::panic::AssertUnwindSafe(|| indexed.index());
+            if std::panic::catch_unwind(run).is_err() {
+                indexed.fail("the indexer has failed");
+            }
+        })?;
+        let threads = Some(Threads { writer, indexer });
+        Ok(parts.store(Orders::Thread(orders), threads, lock))
+    }
+
+    /// A writer, and what the facade is made of.
+    fn parts(
+        medium: &Medium,
+        options: &Options,
+        progress: &mut dyn FnMut(&Rebuilding),
+    ) -> Result<(Writer, Parts), OpenError> {
         let index = options.directory.join("index");
         let opened = open::open(medium, &index, options.index_cache_bytes, progress)?;
-        let appender = Appender::open(
-            Arc::clone(&opened.journal),
-            options.segment_bytes,
-            opened.last,
-        )
-        .map_err(OpenError::Journal)?;
+        let journal = Arc::clone(&opened.journal);
+        let appender = Appender::open(journal, options.segment_bytes, opened.last)
+            .map_err(OpenError::Journal)?;
         let view = Arc::new(opened.view);
-        let (orders, received) = mpsc::channel();
         let (announce, changes) = watch::channel(0);
         let writer = Writer {
             journal: Arc::clone(&opened.journal),
@@ -104,30 +150,50 @@ impl Store {
             appender,
             changes: announce,
         };
-        let writer = spawn("store-writer", move || writer.run(&received))?;
-        let indexed = Arc::clone(&view);
-        let indexer = spawn("store-indexer", move || {
-            let run = std::panic::AssertUnwindSafe(|| indexed.index());
-            if std::panic::catch_unwind(run).is_err() {
-                indexed.fail("the indexer has failed");
-            }
-        })?;
-        let shared = Shared {
+        let parts = Parts {
             view,
             journal: opened.journal,
-            orders,
+            changes,
+            opening: opened.opening,
+            index,
         };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                shared: RwLock::new(Some(Arc::new(shared))),
-                threads: Mutex::new(Some(Threads { writer, indexer })),
-                places: Semaphore::new(WAITING_MAX),
-                changes,
-                opening: opened.opening,
-                index,
-                _lock: lock,
-            }),
-        })
+        Ok((writer, parts))
+    }
+
+    /// Opens a store on a simulated disk; the index lies in the options' directory. It has no threads: whoever hands in a
+    /// command commits all that wait, so that one seed gives one history.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[cfg(feature = "simulation")]
+    pub fn open_simulated(
+        disk: &crate::simulated::SimulatedDisk,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        let medium = Medium::Simulated(disk.clone());
+        let (writer, parts) = Self::parts(&medium, options, &mut |_| {})?;
+        Ok(parts.store(Orders::inline(writer), None, None))
+    }
+
+    /// Lets go of everything without a word, as a killed process does: nothing is written, and the index is not marked as
+    /// closed.
+    #[cfg(feature = "simulation")]
+    pub fn abandon(&self) {
+        self.inner
+            .shared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
+    /// Brings the tree of a simulated store up to the journal now.
+    ///
+    /// # Errors
+    /// If the tree cannot be written.
+    #[cfg(feature = "simulation")]
+    pub fn settle(&self) -> Result<(), Error> {
+        let settled = self.shared()?.view.settle_all(0);
+        settled.map_err(|_| Error::Index("it cannot be written".to_owned()))
     }
 
     /// What opening found and did.
@@ -440,14 +506,17 @@ impl Store {
     /// If the index could not be written completely; the next start brings it forward then.
     pub async fn close(&self) -> Result<(), Error> {
         let inner = Arc::clone(&self.inner);
-        let closed = tokio::task::spawn_blocking(move || inner.close());
+        let closed = off_thread(move || inner.close());
         closed.await.map_err(|_| Error::Closed)?
     }
 
     /// Every entry of the index, for comparing one with another.
-    #[cfg(test)]
-    pub(crate) fn dump(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.shared().unwrap().view.dump()
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn dump(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        Ok(self.shared()?.view.dump()?)
     }
 
     /// Lets the indexer try again at once.
@@ -486,11 +555,10 @@ impl Store {
             .await
             .map_err(|_| Error::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let order = Order::Do(Job { command, answer });
         self.shared()?
             .orders
-            .send(order)
-            .map_err(|_| Error::Closed)?;
+            .hand_in(Job { command, answer })
+            .await?;
         answered.await.map_err(|_| Error::Closed)?
     }
 
@@ -500,9 +568,8 @@ impl Store {
         read: impl FnOnce(&Shared) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let shared = self.shared()?;
-        let read = tokio::task::spawn_blocking(move || read(&shared));
-        read.await
-            .map_err(|_| Error::Index("reading it has failed".to_owned()))?
+        let failed = |_| Error::Index("reading it has failed".to_owned());
+        off_thread(move || read(&shared)).await.map_err(failed)?
     }
 }
 
@@ -514,7 +581,7 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let Some(shared) = shared else { return Ok(()) };
-        shared.orders.send(Order::Stop).ok();
+        shared.orders.stop();
         let threads = self
             .threads
             .lock()
@@ -528,6 +595,8 @@ impl Inner {
             if writer.is_err() || indexer.is_err() {
                 return Err(Error::Index("a thread of the store has failed".to_owned()));
             }
+        } else if shared.view.settle_all(0).is_err() {
+            return Err(Error::Index("it cannot be written".to_owned()));
         }
         if !shared.view.is_settled() {
             return Err(Error::Index("it could not follow the journal".to_owned()));
@@ -682,6 +751,16 @@ pub(crate) fn prepare(directory: &Path) -> Result<Lock, OpenError> {
             pid,
         }),
         Err(LockError::Io(source)) => Err(failed(source)),
+    }
+}
+
+/// Runs what takes long where it holds up nobody else; on a runtime of one thread there is no such place.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::CurrentThread => Ok(work()),
+        _ => tokio::task::spawn_blocking(work).await,
     }
 }
 

@@ -43,7 +43,22 @@ pub fn verify(
     directory: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Verification, OpenError> {
-    let medium = journal_in(directory)?;
+    verify_medium(journal_in(directory)?, progress)
+}
+
+/// As [`verify`], on a simulated disk.
+///
+/// # Errors
+/// As [`verify`].
+#[cfg(feature = "simulation")]
+pub fn verify_simulated(disk: &crate::simulated::SimulatedDisk) -> Result<Verification, OpenError> {
+    verify_medium(Medium::Simulated(disk.clone()), &mut |_, _| {})
+}
+
+fn verify_medium(
+    medium: Medium,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Verification, OpenError> {
     let loaded = match journal::load(&medium) {
         Ok(loaded) => loaded,
         Err(journal::Error::Damaged(damage)) => return Ok(unreadable(damage)),

@@ -9,7 +9,7 @@ use crate::decide::{self, Answer, Command, Group};
 use crate::index::view::View;
 use crate::journal::{Appender, Journal};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use tokio::sync::{oneshot, watch};
 
 /// Commands in one group at most.
@@ -30,6 +30,73 @@ pub(crate) struct Job {
 pub(crate) enum Order {
     Do(Job),
     Stop,
+}
+
+/// How commands reach the writer.
+#[derive(Debug)]
+pub(crate) enum Orders {
+    /// By a channel to its thread.
+    Thread(Sender<Order>),
+    /// Without a thread, for the simulation.
+    #[cfg(feature = "simulation")]
+    Inline(Inline),
+}
+
+/// A writer without a thread.
+#[cfg(feature = "simulation")]
+#[derive(Debug)]
+pub(crate) struct Inline {
+    waiting: std::sync::Mutex<Vec<Job>>,
+    writer: std::sync::Mutex<Writer>,
+}
+
+impl Orders {
+    #[cfg(feature = "simulation")]
+    pub(crate) fn inline(writer: Writer) -> Self {
+        Self::Inline(Inline {
+            waiting: std::sync::Mutex::default(),
+            writer: std::sync::Mutex::new(writer),
+        })
+    }
+
+    /// Hands a job in. Its answer comes by itself.
+    #[cfg_attr(
+        not(feature = "simulation"),
+        expect(clippy::unused_async, reason = "the simulation waits here")
+    )]
+    pub(crate) async fn hand_in(&self, job: Job) -> Result<(), Error> {
+        match self {
+            Self::Thread(orders) => orders.send(Order::Do(job)).map_err(|_| Error::Closed),
+            #[cfg(feature = "simulation")]
+            Self::Inline(inline) => {
+                held(&inline.waiting).push(job);
+                // Whoever else is about to hand something in does so now, and it becomes one group.
+                tokio::task::yield_now().await;
+                let mut jobs = std::mem::take(&mut *held(&inline.waiting));
+                let mut writer = held(&inline.writer);
+                writer.group(&mut jobs);
+                let settled = writer.view.settle_much();
+                settled.map_err(|_| Error::Index("it cannot be written".to_owned()))
+            }
+        }
+    }
+
+    /// Tells the writer's thread to end after what has been handed in.
+    pub(crate) fn stop(&self) {
+        match self {
+            // A thread that has ended already needs not be told.
+            Self::Thread(orders) => drop(orders.send(Order::Stop)),
+            #[cfg(feature = "simulation")]
+            Self::Inline(_) => {}
+        }
+    }
+}
+
+#[cfg(feature = "simulation")]
+fn held<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The thread's own.

@@ -24,7 +24,7 @@ use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::plan::{Auth, Connection};
 use ml_connector_core::protocol::{self, Answer, Call, EncodeError};
 use ml_connector_core::template::{EvalError, Scope};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -36,7 +36,7 @@ const CONCURRENCY_MAX: usize = 256;
 /// The links of an engine.
 #[derive(Debug)]
 pub(crate) struct Links {
-    links: HashMap<ConnectionId, Arc<Link>>,
+    links: BTreeMap<ConnectionId, Arc<Link>>,
     pub(crate) sessions: Sessions,
 }
 
@@ -53,7 +53,7 @@ pub struct Unusable {
 impl Links {
     pub(crate) fn new(context: &Context) -> Result<Self, Unusable> {
         let sessions = Sessions::default();
-        let mut links = HashMap::new();
+        let mut links = BTreeMap::new();
         for (id, plan) in &context.plan.connections {
             let caller = Caller::new(
                 Arc::clone(plan),

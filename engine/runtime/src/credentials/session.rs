@@ -23,7 +23,7 @@ use ml_connector_core::plan::Auth;
 use ml_connector_core::protocol;
 use ml_connector_core::template::{EvalError, Scope as Names, Template};
 use serde_json::Value as Document;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -35,7 +35,7 @@ const TURN_MAX: Duration = Duration::from_secs(30);
 /// The scopes of one engine, by key.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    scopes: Mutex<HashMap<String, Arc<Scope>>>,
+    scopes: Mutex<BTreeMap<String, Arc<Scope>>>,
 }
 
 impl Sessions {

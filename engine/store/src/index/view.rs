@@ -576,14 +576,14 @@ impl View {
     }
 
     /// Every committed entry, for comparing one index with another.
-    #[cfg(test)]
-    pub(crate) fn dump(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let all = self
-            .range(&IVec::from(b"\""), &IVec::from(&[0xff]), usize::MAX)
-            .unwrap();
-        all.into_iter()
-            .map(|(key, value)| (key.to_vec(), value.to_vec()))
-            .collect()
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn dump(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Unusable> {
+        let all = self.range(&IVec::from(b"\""), &IVec::from(&[0xff]), usize::MAX)?;
+        let copy = |(key, value): (IVec, IVec)| (key.to_vec(), value.to_vec());
+        Ok(all.into_iter().map(copy).collect())
     }
 }
 

@@ -4,6 +4,13 @@
 //! between. [`SimulatedDisk::after_power_cut`] gives a new disk with the platter's content plus a random part of those
 //! writes, sector by sector, which is more than any ordered file system loses.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a disk in memory for tests: what cannot happen there is a bug of the test"
+)]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +20,7 @@ const SECTOR: usize = 512;
 
 /// What a disk does wrong from some operation on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Only so many more bytes fit.
     Full(u64),
     /// Writes work, syncs fail.
@@ -43,7 +50,7 @@ struct State {
 
 /// The disk. Clones are the same disk.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SimulatedDisk(Arc<Mutex<State>>);
+pub struct SimulatedDisk(Arc<Mutex<State>>);
 
 /// A file on it.
 #[derive(Debug)]
@@ -58,27 +65,27 @@ impl SimulatedDisk {
     }
 
     /// Sets or clears what goes wrong from now on.
-    pub(crate) fn fail(&self, fault: Option<Fault>) {
+    pub fn fail(&self, fault: Option<Fault>) {
         self.state().fault = fault;
     }
 
     /// From the operation with this number on nothing works any more.
-    pub(crate) fn power_fails_at(&self, operation: u64) {
+    pub fn power_fails_at(&self, operation: u64) {
         self.state().power_fails_at = Some(operation);
     }
 
     /// Writes, syncs and other changes so far.
-    pub(crate) fn operations(&self) -> u64 {
+    pub fn operations(&self) -> u64 {
         self.state().operations
     }
 
     /// The content of a file as the process sees it.
-    pub(crate) fn content(&self, name: &str) -> Vec<u8> {
+    pub fn content(&self, name: &str) -> Vec<u8> {
         self.state().files[name].seen.clone()
     }
 
     /// Replaces the content of a file behind everybody's back.
-    pub(crate) fn overwrite(&self, name: &str, content: Vec<u8>) {
+    pub fn overwrite(&self, name: &str, content: Vec<u8>) {
         let mut state = self.state();
         let node = state.files.entry(name.to_owned()).or_default();
         node.platter.clone_from(&content);
@@ -88,12 +95,12 @@ impl SimulatedDisk {
     }
 
     /// Removes a file behind everybody's back.
-    pub(crate) fn erase(&self, name: &str) -> Vec<u8> {
+    pub fn erase(&self, name: &str) -> Vec<u8> {
         self.state().files.remove(name).unwrap().seen
     }
 
     /// A copy as a crash of the process alone would leave it.
-    pub(crate) fn after_kill(&self) -> Self {
+    pub fn after_kill(&self) -> Self {
         let state = self.state();
         let mut files = state.files.clone();
         for node in files.values_mut() {
@@ -108,7 +115,7 @@ impl SimulatedDisk {
     }
 
     /// A copy as a power cut would leave it: `draw` decides, sector by sector, what of the unsynced part survives.
-    pub(crate) fn after_power_cut(&self, draw: &mut impl FnMut() -> u64) -> Self {
+    pub fn after_power_cut(&self, draw: &mut impl FnMut() -> u64) -> Self {
         let state = self.state();
         let mut files = BTreeMap::new();
         for (name, node) in &state.files {

@@ -236,10 +236,10 @@ async fn many_small_writes_into_the_tree_are_merged_and_say_the_same() {
         rig.store.inbox_accept(simple(&ids)).await.unwrap();
         rig = rig.reopened().await;
     }
-    let live = rig.store.dump();
+    let live = rig.store.dump().unwrap();
     let other = directory();
     let rebuilt = open_on(&rig.disk.after_kill(), other.path()).unwrap();
-    assert_eq!(rebuilt.dump(), live);
+    assert_eq!(rebuilt.dump().unwrap(), live);
     assert_eq!(due(&rig.store, 99).await.len(), 22);
 }
 
@@ -247,12 +247,12 @@ async fn many_small_writes_into_the_tree_are_merged_and_say_the_same() {
 async fn the_index_that_grew_with_the_store_equals_one_built_from_the_journal() {
     let rig = Rig::new();
     history(&rig.store).await;
-    let live = rig.store.dump();
+    let live = rig.store.dump().unwrap();
     let other = directory();
     let rebuilt = open_on(&rig.disk.after_kill(), other.path()).unwrap();
-    assert_eq!(rebuilt.dump(), live);
+    assert_eq!(rebuilt.dump().unwrap(), live);
     let rig = rig.reopened().await;
-    assert_eq!(rig.store.dump(), live);
+    assert_eq!(rig.store.dump().unwrap(), live);
 }
 
 #[tokio::test]
@@ -321,8 +321,8 @@ async fn an_index_without_room_stops_intake_in_time_and_goes_on_when_there_is_ro
     rig.store.nudge();
     rig.store.quiet();
     rig.store.inbox_accept(simple(&["more"])).await.unwrap();
-    let live = rig.store.dump();
+    let live = rig.store.dump().unwrap();
     let rig = rig.reopened().await;
-    assert_eq!(rig.store.dump(), live);
+    assert_eq!(rig.store.dump().unwrap(), live);
     assert_eq!(due(&rig.store, 0).await.len(), accepted + 1);
 }

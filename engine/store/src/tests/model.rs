@@ -170,7 +170,7 @@ async fn run(steps: Vec<Step>) {
     assert_eq!(count(&rig.store, StateKind::Delivered).await, finished);
     let elsewhere = directory();
     let rebuilt = open_on(&rig.disk.after_kill(), elsewhere.path()).unwrap();
-    assert_eq!(rebuilt.dump(), rig.store.dump());
+    assert_eq!(rebuilt.dump().unwrap(), rig.store.dump().unwrap());
 }
 
 proptest! {

@@ -223,8 +223,8 @@ async fn campaign(seed: u64, fails_at: Option<u64>) -> u64 {
         let elsewhere = directory();
         let rebuilt = open_on(&after.after_kill(), elsewhere.path()).unwrap();
         assert_eq!(
-            rebuilt.dump(),
-            again.store.dump(),
+            rebuilt.dump().unwrap(),
+            again.store.dump().unwrap(),
             "{what}: live and rebuilt index differ"
         );
     }
