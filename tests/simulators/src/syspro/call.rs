@@ -8,7 +8,7 @@ use super::settings::Wrapping;
 use super::xml::Element;
 use super::{
     Fault, LateCall, Outcome, Run, Simulator, arsqry, arstin, arstpy, comfnd, cshqry, cshtwd,
-    forms, gentjl, masters, wiptlp,
+    forms, gentjl, masters, odata, wiptlp,
 };
 use crate::Reply;
 use crate::wire::{self, Target};
@@ -53,6 +53,11 @@ impl Simulator {
                 self.answer(request, now, None, false);
                 Reply::Drop
             }
+            Some(Fault::Http { status }) => Reply::Answer(html(status, "Service trouble")),
+            Some(Fault::Late { by } | Fault::Slow { by }) if object == odata::OBJECT => {
+                let answer = self.answer(request, now, None, false);
+                self.hold_back(by, now, late(None, None, Some(answer)))
+            }
             Some(Fault::Slow { by }) => {
                 let answer = self.answer(request, now, None, false);
                 self.hold_back(by, now, late(None, None, Some(answer)))
@@ -95,6 +100,9 @@ impl Simulator {
         let Some(target) = Target::parse(&request.url, self.switches.plus_is_space) else {
             return (Class::Other, String::new());
         };
+        if odata::place(&target).is_some() {
+            return (Class::Query, odata::OBJECT.to_owned());
+        }
         let class = match operation(&target).as_deref() {
             Some("logon") => Class::Logon,
             Some(name) if name.starts_with("query/") => Class::Query,
@@ -134,18 +142,27 @@ impl Simulator {
         fault: Option<Fault>,
         admitted: bool,
     ) -> HttpResponse {
-        if self.down_until.is_some_and(|until| now < until) {
-            return html(503, "Service Unavailable");
-        }
         let Some(target) = Target::parse(&request.url, self.switches.plus_is_space) else {
             return html(400, "Bad Request");
         };
+        let is_odata = odata::place(&target).is_some();
+        if self.down_until.is_some_and(|until| now < until) && !is_odata {
+            return html(503, "Service Unavailable");
+        }
         // HTTP.sys refuses the request line before the service sees it (SY 3.2).
         if target.bytes > self.switches.url_bytes_max {
             return html(
                 self.switches.too_long_status,
                 "Bad Request - Request Too Long",
             );
+        }
+        if is_odata {
+            let answer = self.odata(request, &target);
+            return if fault == Some(Fault::Garbled) {
+                garble(answer)
+            } else {
+                answer
+            };
         }
         let Some(operation) = operation(&target) else {
             return html(404, "Not Found");
@@ -410,6 +427,13 @@ fn declared_text(body: &[u8]) -> Option<String> {
         return Some(encoding_rs::WINDOWS_1252.decode(body).0.into_owned());
     }
     std::str::from_utf8(body).ok().map(str::to_owned)
+}
+
+/// The same answer with its structure broken.
+fn garble(mut answer: HttpResponse) -> HttpResponse {
+    let text = String::from_utf8_lossy(&answer.body).replace([':', '}'], "");
+    answer.body = text.into();
+    answer
 }
 
 fn html(status: u16, text: &str) -> HttpResponse {

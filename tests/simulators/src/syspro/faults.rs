@@ -24,8 +24,13 @@ pub enum Fault {
         /// Bytes of the body that arrive.
         body_bytes: usize,
     },
-    /// The call has its effect, the answer is not readable XML.
+    /// The call has its effect, the answer is not readable.
     Garbled,
+    /// The web server answers a page with this status; nothing has run.
+    Http {
+        /// Status.
+        status: u16,
+    },
     /// The service restarts: 503 for this long, all sessions lost.
     Restart {
         /// How long it takes.
@@ -69,7 +74,7 @@ pub enum On {
     Queries,
     /// Set-up and transaction calls.
     Writes,
-    /// Calls of one business object.
+    /// Calls of one business object; `ODATA` for the OData service.
     Object(&'static str),
 }
 

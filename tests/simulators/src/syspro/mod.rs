@@ -23,6 +23,8 @@ mod forms;
 mod gentjl;
 mod keys;
 mod masters;
+mod odata;
+mod odata_filter;
 mod period;
 mod session;
 pub mod settings;
@@ -88,6 +90,8 @@ pub struct Simulator {
     /// Faults to inject.
     pub faults: Faults<On, Fault>,
     operators: BTreeMap<String, Operator>,
+    /// User names and passwords of the OData service (SY 6.2).
+    odata_users: BTreeMap<String, String>,
     companies: BTreeMap<String, Company>,
     sessions: Vec<Session>,
     /// Evicted sessions whose calls may still run.
@@ -114,6 +118,7 @@ impl Simulator {
             switches,
             faults: Faults::new(seed ^ 0x5E5),
             operators: BTreeMap::from([("GC".to_owned(), operator)]),
+            odata_users: BTreeMap::new(),
             companies: BTreeMap::from([("EDU1".to_owned(), Company::new("EDU1", period))]),
             sessions: Vec::new(),
             ended: Vec::new(),

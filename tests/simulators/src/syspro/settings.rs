@@ -130,6 +130,18 @@ pub struct Switches {
     pub eviction_aborts_running_post: bool,
     /// GL set-up demands that journals are authorised before they are posted (SY 4.10).
     pub authorisation_required: bool,
+    /// OData answers are a bare array instead of an object with `value` (SY 6.4).
+    pub odata_bare_array: bool,
+    /// OData refusals are pages of the web server (SY 6.4).
+    pub odata_html_errors: bool,
+    /// A result beyond 5000 rows names the next page; otherwise it is cut without a word (SY 6.3).
+    pub odata_next_link: bool,
+    /// OData texts are right-padded (SY 6.4).
+    pub odata_padded_text: bool,
+    /// OData dates carry a zone (SY 6.4).
+    pub odata_zoned_dates: bool,
+    /// The table with a plus sign has another name in OData (SY 6.4).
+    pub odata_plus_renamed: bool,
     /// Seats; a logon beyond them is refused (SY 2.4).
     pub seats: usize,
 }
@@ -163,6 +175,12 @@ impl Default for Switches {
             hold_stops_receipts: false,
             eviction_aborts_running_post: false,
             authorisation_required: false,
+            odata_bare_array: false,
+            odata_html_errors: false,
+            odata_next_link: false,
+            odata_padded_text: false,
+            odata_zoned_dates: true,
+            odata_plus_renamed: false,
             seats: 5,
         }
     }
@@ -209,6 +227,11 @@ impl Switches {
             with("negative pay rows", |s| s.negative_pay_rows = true),
             with("plus is a plus", |s| s.plus_is_space = false),
             with("no deposit slips", |s| s.deposit_slips = false),
+            with("bare OData arrays", |s| s.odata_bare_array = true),
+            with("OData errors as pages", |s| s.odata_html_errors = true),
+            with("OData next links", |s| s.odata_next_link = true),
+            with("padded OData texts", |s| s.odata_padded_text = true),
+            with("OData dates without zone", |s| s.odata_zoned_dates = false),
         ]
     }
 }

@@ -4,6 +4,7 @@ mod calls;
 mod faults;
 mod find;
 mod masters;
+mod odata;
 mod queries;
 mod receipts;
 mod sessions;
