@@ -3,7 +3,7 @@
 //! This is the crate's only place with sockets towards the engine and with a real clock. Cut connections are cut for
 //! real: the service fails, and the socket closes without a byte, or in the middle of a body.
 
-use crate::{Reply, gocardless, syspro};
+use crate::{Reply, gocardless, paychex, syspro};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -41,6 +41,8 @@ pub enum System {
     GoCardless(Arc<Mutex<gocardless::Simulator>>),
     /// The ERP.
     Syspro(Arc<Mutex<syspro::Simulator>>),
+    /// The payroll service.
+    Paychex(Arc<Mutex<paychex::Simulator>>),
 }
 
 impl From<Arc<Mutex<gocardless::Simulator>>> for System {
@@ -55,11 +57,18 @@ impl From<Arc<Mutex<syspro::Simulator>>> for System {
     }
 }
 
+impl From<Arc<Mutex<paychex::Simulator>>> for System {
+    fn from(simulator: Arc<Mutex<paychex::Simulator>>) -> Self {
+        Self::Paychex(simulator)
+    }
+}
+
 impl System {
     fn handle(&self, request: &HttpRequest, now: Timestamp) -> Reply {
         match self {
             Self::GoCardless(simulator) => lock(simulator).handle(request, now),
             Self::Syspro(simulator) => lock(simulator).handle(request, now),
+            Self::Paychex(simulator) => lock(simulator).handle(request, now),
         }
     }
 
@@ -67,6 +76,7 @@ impl System {
         match self {
             Self::GoCardless(simulator) => lock(simulator).collect(ticket, now),
             Self::Syspro(simulator) => lock(simulator).collect(ticket, now),
+            Self::Paychex(simulator) => lock(simulator).collect(ticket, now),
         }
     }
 }

@@ -1,14 +1,15 @@
-//! Puts the collector's webhooks on the wire, and again until they are taken (GC 4.2).
+//! Puts the systems' webhooks on the wire, and again until they are taken (GC 4.2, PX 6.5).
 //!
 //! Every delivery gets a connection of its own, so that nothing but the receiver decides whether it arrived. Redirects
 //! are not followed. Ten seconds without a complete answer are a failure.
 
-use crate::gocardless::{Delivery, EVENTS_MAX, Failure, Simulator};
+use crate::gocardless::{self, EVENTS_MAX};
 use crate::serve::{Clock, lock, pause, wall_clock};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -18,6 +19,49 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+/// One request to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// `WB…`, the delivery, also in the body's `meta`.
+    pub id: String,
+    /// Address.
+    pub url: String,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// The bytes that were signed.
+    pub body: Bytes,
+    /// 1 for the first try.
+    pub attempt: usize,
+    /// How many events the body carries.
+    pub events: usize,
+}
+
+/// Why a delivery was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// An answer that is not 2xx; redirects count as failures (GC 4.2).
+    Status(u16),
+    /// No answer within ten seconds, or no connection (GC 4.2).
+    NoAnswer,
+}
+
+/// A system that has webhooks to send.
+pub trait Outgoing: Send + 'static {
+    /// Takes up to so many requests whose time has come. Each must be reported with [`Outgoing::webhook_answered`].
+    fn take_due_webhooks(&mut self, most: usize, now: Timestamp) -> Vec<Delivery>;
+
+    /// When the next request is due; `None` if none waits.
+    fn next_webhook_at(&self) -> Option<Timestamp>;
+
+    /// Notes how a delivery went, and plans its repeat.
+    fn webhook_answered(
+        &mut self,
+        delivery: Delivery,
+        outcome: Result<u16, Failure>,
+        now: Timestamp,
+    );
+}
 
 /// How long the vendor waits for an answer (GC 4.2).
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,21 +90,21 @@ pub struct Counts {
 
 /// Sends due webhooks of one simulator in the background.
 #[derive(Debug)]
-pub struct Sender {
+pub struct Sender<S: Outgoing = gocardless::Simulator> {
     counts: watch::Receiver<Counts>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
-    simulator: Arc<Mutex<Simulator>>,
+    simulator: Arc<Mutex<S>>,
 }
 
-impl Sender {
+impl<S: Outgoing> Sender<S> {
     /// Starts sending up to so many requests at a time.
-    pub fn start(simulator: Arc<Mutex<Simulator>>, concurrency: usize) -> Self {
+    pub fn start(simulator: Arc<Mutex<S>>, concurrency: usize) -> Self {
         Self::start_with(simulator, concurrency, wall_clock())
     }
 
     /// Starts sending, with this clock deciding what is due.
-    pub fn start_with(simulator: Arc<Mutex<Simulator>>, concurrency: usize, clock: Clock) -> Self {
+    pub fn start_with(simulator: Arc<Mutex<S>>, concurrency: usize, clock: Clock) -> Self {
         let (publish, counts) = watch::channel(Counts::default());
         let (stop, stopped) = watch::channel(false);
         let run = send_all(
@@ -107,14 +151,14 @@ impl Sender {
     }
 }
 
-impl Drop for Sender {
+impl<S: Outgoing> Drop for Sender<S> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn send_all(
-    simulator: Arc<Mutex<Simulator>>,
+async fn send_all<S: Outgoing>(
+    simulator: Arc<Mutex<S>>,
     concurrency: usize,
     clock: Clock,
     publish: watch::Sender<Counts>,

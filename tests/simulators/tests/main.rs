@@ -10,6 +10,7 @@
 )]
 
 mod gocardless;
+mod paychex;
 mod served;
 mod support;
 mod syspro;

@@ -34,13 +34,14 @@ mod subscriptions;
 mod verbs;
 mod webhooks;
 
+pub use crate::webhooks::{Delivery, Failure};
 pub use events::Origin;
 pub use faults::{Fault, On};
 pub use kind::Kind;
 pub use moves::WrongState;
 pub use settings::{Access, Fees, Settings};
 pub use verbs::{Collected, Party};
-pub use webhooks::{Delivery, EVENTS_MAX, Endpoint, Failure, Sending, sign};
+pub use webhooks::{EVENTS_MAX, Endpoint, Sending, sign};
 
 use crate::faults::Faults;
 use crate::{Reply, Ticket};

@@ -9,6 +9,7 @@ use super::error::Refusal;
 use super::kind::Kind;
 use super::store::{Record, Row};
 use crate::entropy::Entropy;
+use crate::webhooks::{Delivery, Failure, Outgoing};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -49,32 +50,6 @@ impl Default for Sending {
             twice_per_mille: 0,
         }
     }
-}
-
-/// One request to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// `WB…`, the delivery, also in the body's `meta`.
-    pub id: String,
-    /// Address.
-    pub url: String,
-    /// Header fields.
-    pub headers: Vec<(String, String)>,
-    /// The bytes that were signed.
-    pub body: Bytes,
-    /// 1 for the first try.
-    pub attempt: usize,
-    /// How many events the body carries.
-    pub events: usize,
-}
-
-/// Why a delivery was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// An answer that is not 2xx; redirects count as failures (GC 4.2).
-    Status(u16),
-    /// No answer within ten seconds, or no connection (GC 4.2).
-    NoAnswer,
 }
 
 /// What waits to be sent.
@@ -384,6 +359,25 @@ impl Simulator {
         let delivery = stored_delivery(row);
         self.outbox.push(now, delivery);
         Ok(())
+    }
+}
+
+impl Outgoing for Simulator {
+    fn take_due_webhooks(&mut self, most: usize, now: Timestamp) -> Vec<Delivery> {
+        Self::take_due_webhooks(self, most, now)
+    }
+
+    fn next_webhook_at(&self) -> Option<Timestamp> {
+        Self::next_webhook_at(self)
+    }
+
+    fn webhook_answered(
+        &mut self,
+        delivery: Delivery,
+        outcome: Result<u16, Failure>,
+        now: Timestamp,
+    ) {
+        Self::webhook_answered(self, delivery, outcome, now);
     }
 }
 
