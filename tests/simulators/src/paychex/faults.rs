@@ -76,7 +76,12 @@ impl On {
         match self {
             Self::Any => true,
             Self::Reads => method == Method::Get,
-            wanted => wanted == area,
+            wanted @ (Self::Token
+            | Self::Companies
+            | Self::Workers
+            | Self::Periods
+            | Self::Checks
+            | Self::Management) => wanted == area,
         }
     }
 }

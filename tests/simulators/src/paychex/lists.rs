@@ -7,7 +7,7 @@ use crate::wire::Target;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use ml_connector_core::http::HttpRequest;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The query of a call.
 pub(crate) struct Query<'a> {
@@ -112,16 +112,14 @@ impl Simulator {
         let known = given
             .as_ref()
             .and_then(|tag| self.snapshots.get(tag).cloned());
-        let (mut all, tag) = match (known, given) {
-            (Some(snapshot), Some(tag)) => (snapshot, tag),
-            _ => {
-                let tag = format!("\"{:016x}\"", self.entropy.next_u64());
-                (ids, tag)
-            }
+        let (mut all, tag) = if let (Some(snapshot), Some(tag)) = (known, given) {
+            (snapshot, tag)
+        } else {
+            let tag = format!("\"{:016x}\"", self.entropy.next_u64());
+            (ids, tag)
         };
         if offset > 0 && !self.snapshots.contains_key(&tag) {
             match self.switches.etag {
-                EtagRule::Ignored => {}
                 EtagRule::Refused(status) => {
                     return Err(Refusal::new(
                         status,
@@ -130,7 +128,7 @@ impl Simulator {
                     ));
                 }
                 EtagRule::Shifted if !all.is_empty() => all.rotate_left(1),
-                EtagRule::Shifted => {}
+                EtagRule::Ignored | EtagRule::Shifted => {}
             }
         }
         self.snapshots.insert(tag.clone(), all.clone());
@@ -138,9 +136,12 @@ impl Simulator {
         let total = all.len();
         let page: Vec<String> = all.into_iter().skip(offset).take(size).collect();
         // itemCount is the size of the whole collection, not of the page (PX 5).
-        let mut pagination = json!({ "offset": offset, "limit": size, "itemCount": total });
+        let mut pagination = Map::new();
+        pagination.insert("offset".to_owned(), json!(offset));
+        pagination.insert("limit".to_owned(), json!(size));
+        pagination.insert("itemCount".to_owned(), json!(total));
         if self.switches.total {
-            pagination["total"] = json!(total);
+            pagination.insert("total".to_owned(), json!(total));
         }
         let mut links = Vec::new();
         // The links repeat offset and limit and nothing else (PX 5).
@@ -159,7 +160,7 @@ impl Simulator {
         }
         Ok(Page {
             ids: page,
-            pagination: Some(pagination),
+            pagination: Some(Value::Object(pagination)),
             links,
             etag: Some(tag),
         })

@@ -277,7 +277,7 @@ impl Simulator {
             }
             ["communications"] => {
                 let media = choose(call.request, &["worker.communications"])?;
-                Ok(Done::items(media, view.communications(own)))
+                Ok(Done::items(media, View::communications(own)))
             }
             ["compensation"] => {
                 let media = choose(

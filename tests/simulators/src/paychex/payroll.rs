@@ -277,8 +277,8 @@ impl Simulator {
             .collect();
         for mut check in undone {
             check.id = self.records.letters();
-            check.unprocessed_id = check.id.clone();
-            check.period = companion.id.clone();
+            check.unprocessed_id.clone_from(&check.id);
+            check.period.clone_from(&companion.id);
             check.number = self.records.printed();
             if self.switches.reversal == ReversalSign::Negative {
                 check.negate();

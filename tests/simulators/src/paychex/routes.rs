@@ -34,7 +34,7 @@ pub(super) fn area(request: &HttpRequest) -> On {
     match parts.as_slice() {
         ["auth", ..] => On::Token,
         ["management", ..] => On::Management,
-        ["companies", _, "checks", ..] | ["workers", _, "checks", ..] => On::Checks,
+        ["companies" | "workers", _, "checks", ..] => On::Checks,
         ["companies", _, "payperiods", ..] => On::Periods,
         ["companies", _, "workers", ..] | ["workers", ..] => On::Workers,
         _ => On::Companies,
@@ -249,7 +249,6 @@ impl Simulator {
                 });
                 wire::response(500, "application/json", body.to_string())
             }
-            Fault::Internal(Shape500::Page) => page(500, "Internal Server Error"),
             Fault::BadGateway => page(502, "Bad Gateway"),
             Fault::Unavailable => {
                 Refusal::new(503, "API-66", "The service is unavailable").response()
@@ -259,7 +258,9 @@ impl Simulator {
             Fault::EndDated => {
                 Refusal::new(403, "API-68", "The client has been end-dated").response()
             }
-            Fault::DropBefore
+            // The rest has answers of its own and does not come here.
+            Fault::Internal(Shape500::Page)
+            | Fault::DropBefore
             | Fault::DropAfter
             | Fault::Slow { .. }
             | Fault::Truncate { .. }

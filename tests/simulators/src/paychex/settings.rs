@@ -211,19 +211,19 @@ impl Switches {
         vec![
             ("default", Self::default()),
             with("ten minutes of token", |s| {
-                s.token_life = Duration::from_secs(600)
+                s.token_life = Duration::from_secs(600);
             }),
             with("expires_in as text", |s| s.expires_in_as_text = true),
             with("a list of scopes", |s| s.scope_list = true),
             with("tokens live side by side", |s| s.new_token_ends_old = false),
             with("API-102 for an expired token", |s| {
-                s.expired_code = "API-102"
+                s.expired_code = "API-102";
             }),
             with("Retry-After as a date", |s| s.retry_after_date = true),
             with("pages of a hundred", |s| s.page_max = 100),
             with("tags without effect", |s| s.etag = EtagRule::Ignored),
             with("a shifted page without the tag", |s| {
-                s.etag = EtagRule::Shifted
+                s.etag = EtagRule::Shifted;
             }),
             with("no total", |s| s.total = false),
             with("prev", |s| s.prev = true),
@@ -232,22 +232,22 @@ impl Switches {
             with("nulls", |s| s.nulls = true),
             with("unknown fields", |s| s.extra_fields = true),
             with("no organization numbers", |s| {
-                s.organization_numbers = false
+                s.organization_numbers = false;
             }),
             with("query names without case", |s| {
-                s.query_case_sensitive = false
+                s.query_case_sensitive = false;
             }),
             with("plain dates", |s| s.plain_dates = true),
             with("checks keep their id", |s| s.check_id_changes = false),
             with("odd check times", |s| s.odd_check_times = true),
             with("503 while processing", |s| {
-                s.processing = ProcessingAnswer::Unavailable
+                s.processing = ProcessingAnswer::Unavailable;
             }),
             with("nothing while processing", |s| {
-                s.processing = ProcessingAnswer::Empty
+                s.processing = ProcessingAnswer::Empty;
             }),
             with("positive reversals", |s| {
-                s.reversal = ReversalSign::Positive
+                s.reversal = ReversalSign::Positive;
             }),
             with("no hooks is an empty list", |s| s.no_hooks_is_404 = false),
             with("flat domains", |s| s.nested_domains = false),

@@ -173,7 +173,7 @@ impl View<'_> {
                 .object()
                 .maybe("employeeId", own.employee_id.clone())
                 .put("name", self.name(own))
-                .put("communications", self.communications(own))
+                .put("communications", Self::communications(own))
                 .done();
         }
         let full = !media.contains("nonpii");
@@ -236,7 +236,7 @@ impl View<'_> {
             .put("links", links);
         if communications {
             object
-                .put("communications", self.communications(own))
+                .put("communications", Self::communications(own))
                 .done()
         } else {
             object.done()
@@ -251,7 +251,7 @@ impl View<'_> {
             .done()
     }
 
-    pub(crate) fn communications(&self, own: &Worker) -> Vec<Value> {
+    pub(crate) fn communications(own: &Worker) -> Vec<Value> {
         let mail = own.email.iter().map(|uri| {
             json!({ "communicationId": format!("00MAIL{}", own.id.get(6..).unwrap_or_default()),
                 "type": "EMAIL", "usageType": "BUSINESS", "uri": uri })

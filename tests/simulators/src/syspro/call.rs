@@ -5,10 +5,11 @@ use super::company::Company;
 use super::faults::Class;
 use super::session::Session;
 use super::settings::Wrapping;
+use super::soap::{Envelope, NAMESPACE};
 use super::xml::Element;
 use super::{
-    Fault, LateCall, Outcome, Run, Simulator, arsqry, arstin, arstpy, comfnd, cshqry, cshtwd,
-    forms, gentjl, masters, odata, wiptlp,
+    Fault, LateCall, Outcome, Run, Simulator, arsqry, arstin, arstpy, combrw, comfnd, cshqry,
+    cshtwd, forms, genq, gentjl, masters, odata, soap, wiptlp,
 };
 use crate::Reply;
 use crate::wire::{self, Target};
@@ -19,16 +20,14 @@ use ml_connector_core::http::{HttpRequest, HttpResponse, Method};
 const SERVICE_VERSION: &str = "8.0.0.12";
 /// Version attribute of the answers: the object's own (SY 1.5).
 const OBJECT_VERSION: &str = "8.0.161";
-/// Namespace of PostLD bodies (SY 3.2).
-const NAMESPACE: &str = "http://SYSPROWcfService";
 
 /// The parts of a call that reach an object.
 #[derive(Debug, Clone, Default)]
-struct Parts {
-    user: String,
-    object: String,
-    parameters: String,
-    document: String,
+pub(super) struct Parts {
+    pub(super) user: String,
+    pub(super) object: String,
+    pub(super) parameters: String,
+    pub(super) document: String,
 }
 
 impl Simulator {
@@ -103,7 +102,12 @@ impl Simulator {
         if odata::place(&target).is_some() {
             return (Class::Query, odata::OBJECT.to_owned());
         }
-        let class = match operation(&target).as_deref() {
+        let soap = soap::is_it(&target).then(|| Envelope::read(request).ok());
+        let operation = match soap {
+            Some(call) => call.map(|call| call.operation.to_owned()),
+            None => operation(&target),
+        };
+        let class = match operation.as_deref() {
             Some("logon") => Class::Logon,
             Some(name) if name.starts_with("query/") => Class::Query,
             Some(name) if name.starts_with("setup/") || name.starts_with("transaction/") => {
@@ -122,6 +126,9 @@ impl Simulator {
     /// The parts of a call, from the query or from a PostLD body.
     fn parts(&self, request: &HttpRequest) -> Option<Parts> {
         let target = Target::parse(&request.url, self.switches.plus_is_space)?;
+        if soap::is_it(&target) {
+            return Envelope::read(request).ok().map(|call| call.parts);
+        }
         if operation(&target).as_deref() == Some("transaction/postld") {
             return post_ld(request).ok();
         }
@@ -164,6 +171,9 @@ impl Simulator {
                 answer
             };
         }
+        if soap::is_it(&target) {
+            return self.soap(request, now, fault, admitted);
+        }
         let Some(operation) = operation(&target) else {
             return html(404, "Not Found");
         };
@@ -180,30 +190,47 @@ impl Simulator {
         if request.method != wanted {
             return html(405, "Method not allowed.");
         }
-        let text = match operation.as_str() {
-            "logon" => match fault {
-                Some(Fault::NoSeat) => Err(Exception::new(
-                    "Maximum number of licensed users are logged in",
-                )),
-                _ => self.logon(|name| target.parameter(name).map(str::to_owned), now),
-            },
-            "logoff" => self.logoff(target.parameter("UserId").unwrap_or_default(), now),
-            "getversion" => Ok(SERVICE_VERSION.to_owned()),
-            "getlogonprofile" => self.profile(target.parameter("UserId").unwrap_or_default(), now),
-            "transaction/postld" => match post_ld(request) {
-                Ok(parts) => self
-                    .run(&operation, &parts, now, fault, admitted)
-                    .map(|text| self.wrap(text)),
+        let parts = if operation == "transaction/postld" {
+            match post_ld(request) {
+                Ok(parts) => parts,
                 Err(status) => return html(status, "The server encountered an error"),
-            },
-            _ => {
-                let parts = self.parts(request).unwrap_or_default();
-                self.run(&operation, &parts, now, fault, admitted)
             }
+        } else {
+            self.parts(request).unwrap_or_default()
+        };
+        let logon = |name: &str| target.parameter(name).map(str::to_owned);
+        let text = self.perform(&operation, &parts, logon, now, fault, admitted);
+        let text = if operation == "transaction/postld" {
+            text.map(|text| self.wrap(&text))
+        } else {
+            text
         };
         match text {
             Ok(text) => respond(&text, &self.switches),
             Err(exception) => self.error(&exception),
+        }
+    }
+
+    /// Carries out an operation that was taken out of its request, whichever way it came. `logon` gives the members of
+    /// a logon.
+    pub(super) fn perform(
+        &mut self,
+        operation: &str,
+        parts: &Parts,
+        logon: impl Fn(&str) -> Option<String>,
+        now: Timestamp,
+        fault: Option<Fault>,
+        admitted: bool,
+    ) -> Result<String, Exception> {
+        match operation {
+            "logon" if fault == Some(Fault::NoSeat) => Err(Exception::new(
+                "Maximum number of licensed users are logged in",
+            )),
+            "logon" => self.logon(logon, now),
+            "logoff" => self.logoff(&parts.user, now),
+            "getversion" => Ok(SERVICE_VERSION.to_owned()),
+            "getlogonprofile" => self.profile(&parts.user, now),
+            _ => self.run(operation, parts, now, fault, admitted),
         }
     }
 
@@ -300,10 +327,10 @@ impl Simulator {
             .cloned()
     }
 
-    fn wrap(&self, text: String) -> String {
-        let escaped = super::answer::escape(&text);
+    fn wrap(&self, text: &str) -> String {
+        let escaped = super::answer::escape(text);
         match self.switches.post_ld_wrapping {
-            Wrapping::None => text,
+            Wrapping::None => text.to_owned(),
             Wrapping::Text => format!(
                 "<string xmlns=\"http://schemas.microsoft.com/2003/10/Serialization/\">{escaped}</string>"
             ),
@@ -332,7 +359,14 @@ fn dispatch(
         ("query/query", "ARSQRY") => arsqry::query(company, document, run),
         ("query/query", "CSHQRY") => cshqry::query(company, document, run),
         ("query/query", "COMQFM") => forms::query(company, document),
+        ("query/query", "GENQRY") => genq::ledger(company, document),
+        ("query/query", "GENQZM") => genq::zoom(company, document),
+        ("query/query", "GENQGL") => genq::validate(company, document),
+        ("query/query", "GENQPP") => genq::periods(company, document),
         ("query/fetch", _) => comfnd::fetch(company, document, run),
+        ("query/browse", _) => combrw::browse(company, document, run),
+        ("query/nextkey", _) => combrw::neighbour(company, document, true, run),
+        ("query/previouskey", _) => combrw::neighbour(company, document, false, run),
         ("setup/add" | "setup/update" | "setup/delete", "COMSFM") => {
             forms::set_up(company, operation, parameters, document, run)
         }
@@ -355,7 +389,8 @@ fn dispatch(
     }
 }
 
-/// Every operation that the service knows (SY 3.1, 3.2). Browse, the key calls and Build are there and run no object.
+/// Every operation that the service knows (SY 3.1, 3.2). Build is there and runs no object: the sheet names none of
+/// that class.
 const OPERATIONS: [&str; 15] = [
     "logon",
     "logoff",

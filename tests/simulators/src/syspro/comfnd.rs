@@ -92,6 +92,17 @@ fn table<'a>(
     Ok((table.name, table.columns.to_vec()))
 }
 
+/// Name, columns and key columns of a table.
+pub(super) fn keyed_table<'a>(
+    company: &'a Company,
+    wanted: &str,
+    run: &Run<'_>,
+) -> Result<(&'a str, Vec<&'a str>, &'static [&'static str]), Exception> {
+    let (name, known) = table(company, wanted, run)?;
+    let own = TABLES.iter().find(|table| table.name == name);
+    Ok((name, known, own.map_or(&["Customer"], |own| own.key)))
+}
+
 fn columns(query: &Element, known: &[&str], run: &Run<'_>) -> Result<Vec<String>, Exception> {
     if query.text_or_blank("AllColumns") == "Y" && run.switches.version_8 {
         return Ok(known.iter().map(|name| (*name).to_owned()).collect());

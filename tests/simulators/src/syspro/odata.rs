@@ -104,12 +104,20 @@ impl Simulator {
         if self.switches.odata_bare_array {
             return Ok(Value::Array(shown));
         }
-        let mut body = json!({ "@odata.context": format!("$metadata#{table}"), "value": shown });
+        let mut body = Map::new();
+        body.insert(
+            "@odata.context".to_owned(),
+            json!(format!("$metadata#{table}")),
+        );
+        body.insert("value".to_owned(), Value::Array(shown));
         if cut && self.switches.odata_next_link {
             let skip = options.skip + ROWS_MAX;
-            body["@odata.nextLink"] = json!(format!("{table}?$skip={skip}"));
+            body.insert(
+                "@odata.nextLink".to_owned(),
+                json!(format!("{table}?$skip={skip}")),
+            );
         }
-        Ok(body)
+        Ok(Value::Object(body))
     }
 
     fn odata_authorize(&self, request: &HttpRequest) -> Result<(), Refusal> {

@@ -248,16 +248,18 @@ impl<'a> Reader<'a> {
             Token::Word(column) if self.columns.contains(&column.as_str()) => {
                 let relation = match self.next().ok_or_else(end)? {
                     token @ Token::Word(word) => Relation::of(word).ok_or_else(|| syntax(token))?,
-                    other => return Err(syntax(other)),
+                    other @ (Token::Open | Token::Close | Token::Text(_)) => {
+                        return Err(syntax(other));
+                    }
                 };
                 let literal = match self.next().ok_or_else(end)? {
                     Token::Text(text) => Literal::Text(text.clone()),
                     Token::Word(word) => Literal::Bare(word.clone()),
-                    other => return Err(syntax(other)),
+                    other @ (Token::Open | Token::Close) => return Err(syntax(other)),
                 };
                 Ok(Filter::Test(column.clone(), relation, literal))
             }
-            other => Err(syntax(other)),
+            other @ (Token::Close | Token::Text(_) | Token::Word(_)) => Err(syntax(other)),
         }
     }
 }

@@ -130,6 +130,10 @@ pub struct Switches {
     pub eviction_aborts_running_post: bool,
     /// GL set-up demands that journals are authorised before they are posted (SY 4.10).
     pub authorisation_required: bool,
+    /// The service has a basic HTTP binding for SOAP (SY 3.3: said to exist).
+    pub soap: bool,
+    /// SOAP: an `ERROR` comes as a fault instead of a result (SY 3.3).
+    pub soap_faults: bool,
     /// OData answers are a bare array instead of an object with `value` (SY 6.4).
     pub odata_bare_array: bool,
     /// OData refusals are pages of the web server (SY 6.4).
@@ -175,6 +179,8 @@ impl Default for Switches {
             hold_stops_receipts: false,
             eviction_aborts_running_post: false,
             authorisation_required: false,
+            soap: true,
+            soap_faults: true,
             odata_bare_array: false,
             odata_html_errors: false,
             odata_next_link: false,
@@ -227,6 +233,7 @@ impl Switches {
             with("negative pay rows", |s| s.negative_pay_rows = true),
             with("plus is a plus", |s| s.plus_is_space = false),
             with("no deposit slips", |s| s.deposit_slips = false),
+            with("SOAP errors as results", |s| s.soap_faults = false),
             with("bare OData arrays", |s| s.odata_bare_array = true),
             with("OData errors as pages", |s| s.odata_html_errors = true),
             with("OData next links", |s| s.odata_next_link = true),

@@ -1,5 +1,6 @@
 //! The ERP.
 
+mod browse;
 mod calls;
 mod faults;
 mod find;
@@ -8,6 +9,7 @@ mod odata;
 mod queries;
 mod receipts;
 mod sessions;
+mod soap;
 mod transactions;
 
 use crate::support::{answer, encode, request, start};

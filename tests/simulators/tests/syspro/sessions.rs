@@ -146,6 +146,6 @@ fn the_version_needs_no_session_and_other_instances_do_not_exist() {
     assert_eq!(text(&call(&mut simulator, &path)), wanted);
     let unknown = run(&mut simulator, "Transaction/Post", "ARSPAY", "", "<x/>");
     assert_eq!(unknown, "ERROR: e.net exception raised: 100000");
-    let browse = run(&mut simulator, "Query/Browse", "", "", "<Browse/>");
-    assert_eq!(browse, unknown);
+    let build = run(&mut simulator, "Transaction/Build", "SORRSL", "", "<x/>");
+    assert_eq!(build, unknown);
 }
