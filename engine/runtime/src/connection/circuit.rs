@@ -33,6 +33,8 @@ struct State {
     troubles: u32,
     /// How often it opened since a call other than a probe last went well; what the wait grows by.
     opened: u32,
+    /// Whether it is open because of a refusal.
+    refused: bool,
     cause: Option<Cause>,
     pause: Option<Pause>,
 }
@@ -122,6 +124,7 @@ impl Circuit {
             condition: Condition::Closed,
             troubles: 0,
             opened: 0,
+            refused: false,
             cause: None,
             pause: None,
         };
@@ -199,23 +202,31 @@ impl Circuit {
                 help: String::new(),
                 since: now,
             };
+            state.refused = false;
             self.open(state, cause, now);
         }
         opens
     }
 
-    /// Our credentials are refused, or there are none: opens at once.
-    pub(crate) fn refuse(&self, cause: Cause, now: Timestamp) {
-        self.open(self.held(), cause, now);
+    /// Our credentials are refused, or there are none: opens at once. Returns whether this opened it.
+    ///
+    /// Calls that were under way together are refused together; that is one refusal. One that comes
+    /// while the circuit is open for a trouble makes the wait as long as a refusal's.
+    pub(crate) fn refuse(&self, cause: Cause, now: Timestamp) -> bool {
+        let mut state = self.held();
+        match state.condition {
+            Condition::Open { .. } if state.refused => return false,
+            Condition::Open { .. } => state.opened = state.opened.saturating_sub(1),
+            Condition::Closed | Condition::HalfOpen { .. } => {}
+        }
+        state.refused = true;
+        self.open(state, cause, now);
+        true
     }
 
     fn open(&self, mut state: MutexGuard<'_, State>, cause: Cause, now: Timestamp) {
-        let (first, max) = if cause.class == Class::Authentication {
-            (REFUSED_FIRST, REFUSED_MAX)
-        } else {
-            (self.rules.first, self.rules.max)
-        };
-        let until = later(now, doubled(first, max, state.opened));
+        let wait = wait_when_open(cause.class, &self.rules, state.opened);
+        let until = later(now, wait);
         state.condition = Condition::Open { until };
         state.opened = state.opened.saturating_add(1);
         state.cause = Some(cause);
@@ -306,6 +317,17 @@ impl Circuit {
     fn held(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long nothing is asked after the circuit opened for the `times`-th time in a row, counted from
+/// 0: by the connector's rules, and for long where our credentials are refused.
+pub(crate) fn wait_when_open(class: Class, rules: &plan::Circuit, times: u32) -> Duration {
+    let (first, max) = if class == Class::Authentication {
+        (REFUSED_FIRST, REFUSED_MAX)
+    } else {
+        (rules.first, rules.max)
+    };
+    doubled(first, max, times)
 }
 
 /// `first` doubled `times` times, held at `max`.
@@ -402,6 +424,26 @@ mod tests {
         circuit.resume(at(20));
         assert_eq!(circuit.probe_due(), Some(at(20)));
         assert_eq!(circuit.view().cause, Some(cause));
+    }
+
+    #[test]
+    fn refusals_of_calls_that_were_under_way_together_are_one() {
+        let cause = Cause {
+            class: Class::Authentication,
+            why: "wrong password".into(),
+            help: "set it".into(),
+            since: at(0),
+        };
+        let circuit = Circuit::new(RULES);
+        assert!(circuit.refuse(cause.clone(), at(0)));
+        assert!(!circuit.refuse(cause.clone(), at(1)));
+        assert!(!circuit.refuse(cause.clone(), at(2)));
+        assert_eq!(circuit.probe_due(), Some(later(at(0), REFUSED_FIRST)));
+        // One that comes while it is open for a trouble is a refusal all the same.
+        let circuit = Circuit::new(RULES);
+        trouble(&circuit, 3, at(0));
+        assert!(circuit.refuse(cause, at(1)));
+        assert_eq!(circuit.probe_due(), Some(later(at(1), REFUSED_FIRST)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Finds out when a system is back: while a circuit is open, one health call at a time, each later
-//! than the one before; one at once when a person resumes the connection or the vault changes.
+//! than the one before; one at once when a person resumes the connection or its secrets change.
 
 use super::circuit::Cause;
 use super::{Asked, Link};
@@ -13,8 +13,8 @@ use serde_json::Value as Document;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// While a circuit is open for want of credentials, how often it is looked whether the vault has
-/// changed.
+/// While a circuit is open for want of credentials, how often it is looked whether they have changed
+/// in the vault.
 const VAULT_LOOK: Duration = Duration::from_secs(15);
 
 impl Link {
@@ -29,7 +29,7 @@ impl Link {
                     _ = changes.changed() => continue,
                 }
             };
-            let vault = self.caller.secrets.version();
+            let secrets = self.caller.secrets.resolve();
             let now = self.caller.now();
             if due > now {
                 let until = due.min(later(now, VAULT_LOOK));
@@ -42,8 +42,10 @@ impl Link {
                 let about_credentials = self.circuit().view().cause.is_some_and(|cause| {
                     matches!(cause.class, Class::Authentication | Class::Configuration)
                 });
-                let vault_changed = self.caller.secrets.version() != vault;
-                if !(in_time || about_credentials && vault_changed) {
+                // Another connection's new secret says nothing about ours, and one more try with the
+                // same values may be the one that locks the account.
+                let changed = !self.caller.secrets.resolve().same_as(&secrets);
+                if !(in_time || about_credentials && changed) {
                     continue;
                 }
             }
@@ -56,7 +58,7 @@ impl Link {
 
     async fn probe(self: &Arc<Self>) {
         let connection = self.id();
-        match self.healthy().await {
+        match self.healthy().await.map_err(Failure::itself) {
             Ok(true) => {
                 self.circuit().probed_fine();
                 tracing::info!(%connection, "circuit closed");
@@ -65,7 +67,7 @@ impl Link {
                 self.circuit().half_open();
                 tracing::info!(%connection, "circuit half open");
             }
-            Err(Failure::Stopping) => {}
+            Err(Failure::Stopping | Failure::Shared(_)) => {}
             Err(Failure::Refused { class, why, help }) => self.still(class, why, help),
             Err(Failure::Passing { class, why, .. }) => self.still(class, why, String::new()),
         }

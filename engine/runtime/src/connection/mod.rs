@@ -12,11 +12,12 @@ mod guard;
 mod read;
 
 pub(crate) use caller::{Caller, NOTHING};
+pub(crate) use circuit::wait_when_open;
 pub use circuit::{Cause, CircuitView, Pause};
 pub(crate) use read::{Asked, Page, Read};
 
 use crate::context::Context;
-use crate::credentials::{Authenticator, Failure, Ready, Sessions};
+use crate::credentials::{Authenticator, CORRECT, Failure, Ready, Sessions};
 use circuit::{Admission, Circuit};
 use ml_connector_core::delivery::{Class, Outcome, Trouble};
 use ml_connector_core::http::{HttpRequest, SendError};
@@ -227,19 +228,27 @@ impl Link {
             ready = self.auth.ready(&self.caller, &self.stopping) => ready,
             () = self.halted.cancelled() => Err(Failure::Stopping),
         };
-        match ready {
-            Ok(ready) => Ok(ready),
-            Err(Failure::Stopping) => Err(NotNow::Closed),
-            Err(Failure::Refused { class, why, help }) => {
+        ready.map_err(|failure| self.no_credentials(failure, true))
+    }
+
+    /// Marks a failure to authenticate: once, where it happened. A refusal that was shared opens
+    /// this connection's circuit too, which may be another one than where it happened.
+    fn no_credentials(&self, failure: Failure, first_hand: bool) -> NotNow {
+        match failure {
+            Failure::Stopping => NotNow::Closed,
+            Failure::Shared(failure) => self.no_credentials(*failure, false),
+            Failure::Refused { class, why, help } => {
                 self.refuse(class, &why, &help);
-                Err(NotNow::Closed)
+                NotNow::Closed
             }
-            Err(Failure::Passing { class, why, after }) => {
-                self.trouble(class, &why);
+            Failure::Passing { class, why, after } => {
+                if first_hand {
+                    self.trouble(class, &why);
+                }
                 if self.circuit.admits() {
-                    Err(NotNow::Trouble(Trouble::Passing { class, why, after }))
+                    NotNow::Trouble(Trouble::Passing { class, why, after })
                 } else {
-                    Err(NotNow::Closed)
+                    NotNow::Closed
                 }
             }
         }
@@ -267,9 +276,16 @@ impl Link {
             help: help.to_owned(),
             since: now,
         };
-        self.circuit.refuse(cause, now);
-        let (connection, class) = (self.id(), class.as_str());
-        tracing::error!(%connection, class, why, help, "circuit opened");
+        if self.circuit.refuse(cause, now) {
+            let (connection, class) = (self.id(), class.as_str());
+            tracing::error!(%connection, class, why, help, "circuit opened");
+        }
+    }
+
+    /// A person lets the connection go on, also after a refusal.
+    pub(crate) fn resume(&self) {
+        self.auth.forgive();
+        self.circuit.resume(self.caller.now());
     }
 
     /// Stays quiet for as long as the system asked.
@@ -288,11 +304,8 @@ impl Link {
             }
         );
         if once {
-            self.refuse(
-                Class::Authentication,
-                why,
-                "correct the credentials in the vault",
-            );
+            self.auth.refused(&self.caller, why);
+            self.refuse(Class::Authentication, why, CORRECT);
         } else {
             self.trouble(Class::Authentication, why);
         }

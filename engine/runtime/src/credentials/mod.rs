@@ -8,10 +8,13 @@
 
 mod jwt;
 mod oauth;
+mod proving;
+mod refusals;
 mod secrets;
 mod session;
 mod token;
 
+pub(crate) use proving::CORRECT;
 pub(crate) use secrets::{Resolved, SecretTable};
 pub(crate) use session::{Lease, Sessions};
 pub(crate) use token::Token;
@@ -42,8 +45,20 @@ pub(crate) enum Failure {
         why: String,
         after: Option<Duration>,
     },
+    /// The failure of another call, which this one waited for. It is marked where it happened.
+    Shared(Box<Failure>),
     /// The engine stops.
     Stopping,
+}
+
+impl Failure {
+    /// What failed, wherever it happened.
+    pub(crate) fn itself(self) -> Self {
+        match self {
+            Self::Shared(failure) => failure.itself(),
+            other @ (Self::Refused { .. } | Self::Passing { .. } | Self::Stopping) => other,
+        }
+    }
 }
 
 /// How one connection's requests are authenticated.
@@ -51,6 +66,8 @@ pub(crate) enum Failure {
 pub(crate) enum Authenticator {
     /// By the vault's values alone; the codec puts them in.
     Static,
+    /// The same, where a refusal must not be repeated.
+    Proven(Arc<proving::Proving>),
     /// By a session.
     Session(session::SessionAuth),
     /// By a token asked for with OAuth2, or signed by us.
@@ -63,6 +80,7 @@ pub(crate) struct Ready {
     secrets: Arc<Resolved>,
     bearer: Option<Arc<Token>>,
     lease: Option<Lease>,
+    trial: Option<proving::Trial>,
 }
 
 impl Credentials for Ready {
@@ -81,6 +99,10 @@ impl Authenticator {
     /// Evaluates what depends on the settings only.
     pub(crate) fn new(caller: &Caller, sessions: &Sessions) -> Result<Self, EvalError> {
         Ok(match &caller.plan.connector.http.auth {
+            Auth::Basic {
+                stop_after_refusal: true,
+                ..
+            } => Self::Proven(proving::Proving::new()),
             Auth::None | Auth::Bearer { .. } | Auth::Basic { .. } | Auth::ApiKey { .. } => {
                 Self::Static
             }
@@ -102,9 +124,10 @@ impl Authenticator {
         stopping: &CancellationToken,
     ) -> Result<Ready, Failure> {
         let secrets = caller.secrets.resolve();
-        let (mut bearer, mut lease) = (None, None);
+        let (mut bearer, mut lease, mut trial) = (None, None, None);
         match self {
             Self::Static => {}
+            Self::Proven(proving) => trial = proving.enter(caller, &secrets, stopping).await?,
             Self::Session(session) => lease = Some(session.enter(caller, stopping).await?),
             Self::Token(cell) => bearer = Some(cell.current(caller).await?),
         }
@@ -112,7 +135,26 @@ impl Authenticator {
             secrets,
             bearer,
             lease,
+            trial,
         })
+    }
+
+    /// The other side refuses our credentials.
+    pub(crate) fn refused(&self, caller: &Caller, why: &str) {
+        match self {
+            Self::Proven(proving) => proving.refused(caller, why),
+            Self::Static | Self::Session(_) | Self::Token(_) => {}
+        }
+    }
+
+    /// A person says that what was refused may be tried again.
+    pub(crate) fn forgive(&self) {
+        match self {
+            Self::Session(session) => session.forgive(),
+            Self::Proven(proving) => proving.forgive(),
+            Self::Token(cell) => cell.forgive(),
+            Self::Static => {}
+        }
     }
 
     /// Credentials without a session or token, for anonymous calls.
@@ -121,6 +163,7 @@ impl Authenticator {
             secrets: caller.secrets.resolve(),
             bearer: None,
             lease: None,
+            trial: None,
         }
     }
 
@@ -129,7 +172,7 @@ impl Authenticator {
     /// would not help.
     pub(crate) async fn stale(&self, ready: &Ready) -> bool {
         match self {
-            Self::Static => true,
+            Self::Static | Self::Proven(_) => true,
             Self::Session(session) => match &ready.lease {
                 Some(lease) => session.stale(lease.token()) && !lease.token().is_proven(),
                 None => false,
@@ -144,7 +187,7 @@ impl Authenticator {
     /// The session's state in a word, for the status.
     pub(crate) fn view(&self) -> Option<String> {
         match self {
-            Self::Static => None,
+            Self::Static | Self::Proven(_) => None,
             Self::Session(session) => Some(session.view()),
             Self::Token(cell) => Some(cell.view()),
         }
@@ -154,6 +197,9 @@ impl Authenticator {
 impl Ready {
     /// A call with these credentials went through.
     pub(crate) fn proven(&self) {
+        if let Some(trial) = &self.trial {
+            trial.proven();
+        }
         if let Some(token) = self
             .lease
             .as_ref()

@@ -78,11 +78,6 @@ impl SecretTable {
         let stored = stored.ok_or_else(|| SecretError::Missing(name.to_owned()))?;
         self.source.put(stored, value)
     }
-
-    /// The vault's version.
-    pub(crate) fn version(&self) -> u64 {
-        self.source.version()
-    }
 }
 
 impl Resolved {
@@ -99,6 +94,16 @@ impl Resolved {
     /// The first live value of a secret.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
         self.values.get(name)?.first().map(|value| value.expose())
+    }
+
+    /// Whether every name has the same values here and there, so that what one was refused the other
+    /// would be refused too.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        let mut names: Vec<&String> = self.values.keys().chain(other.values.keys()).collect();
+        names.dedup();
+        names
+            .into_iter()
+            .all(|name| self.all(name) == other.all(name))
     }
 
     /// Why values are missing.

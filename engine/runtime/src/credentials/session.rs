@@ -9,9 +9,16 @@
 //!
 //! # One log-on at a time
 //! Whoever finds no usable session marks the scope as changing and logs on; everybody else waits
-//! for the result. A token is dropped only by whoever brings that very token back as stale.
+//! for the result, also if it is a failure: nobody repeats a log-on that failed while it waited. A
+//! token is dropped only by whoever brings that very token back as stale.
+//!
+//! # A refusal holds for the scope
+//! Connections of one scope have circuits of their own, but they log on as the same user, whose
+//! account a few refusals would lock. So after a refusal nobody of the scope logs on with the same
+//! secrets until the wait is over, somebody resumes one of the connections, or the secrets change.
 
 use super::Failure;
+use super::refusals::Refusals;
 use super::token::Token;
 use crate::connection::Caller;
 use crate::context::later;
@@ -69,6 +76,8 @@ struct Table {
     changing: bool,
     /// Calls waiting for their connection's turn.
     waiting: BTreeMap<ConnectionId, usize>,
+    /// Log-ons that failed.
+    refusals: Refusals,
 }
 
 #[derive(Debug)]
@@ -89,6 +98,8 @@ enum Found {
     /// The caller must log on, after ending this session if there is one.
     Change(Option<Live>),
     Wait,
+    /// A log-on that this call waited for has failed, or another one would only be refused again.
+    Failed(Failure),
 }
 
 impl Default for Scope {
@@ -162,9 +173,11 @@ impl SessionAuth {
     ) -> Result<Lease, Failure> {
         let mut changes = self.scope.changes.subscribe();
         let mut waiting = None;
+        let failures = self.scope.held().refusals.count();
         loop {
             changes.borrow_and_update();
-            match self.scope.find(caller) {
+            match self.scope.find(caller, failures) {
+                Found::Failed(failure) => return Err(failure),
                 Found::Use(token) => return Ok(self.lease(caller, token)),
                 Found::Change(old) => {
                     drop(waiting.take());
@@ -189,9 +202,18 @@ impl SessionAuth {
         if let Some(old) = old {
             log_off(&old).await;
         }
-        let token = log_on(caller).await?;
+        let secrets = caller.secrets.resolve();
+        let rules = &caller.plan.connector.http.circuit;
+        let token = log_on(caller).await.inspect_err(|failure| {
+            let mut table = self.scope.held();
+            table
+                .refusals
+                .failed(failure, &secrets, rules, caller.now());
+        })?;
         let now = caller.now();
-        self.scope.held().live = Some(Live {
+        let mut table = self.scope.held();
+        table.refusals.forget();
+        table.live = Some(Live {
             owner: Arc::clone(caller),
             token: Arc::clone(&token),
             stale: false,
@@ -200,6 +222,7 @@ impl SessionAuth {
             used_at: now,
             idle_max: self.idle_max,
         });
+        drop(table);
         Ok(self.lease(caller, token))
     }
 
@@ -221,6 +244,11 @@ impl SessionAuth {
         first
     }
 
+    /// A person says that a refused log-on may be tried again.
+    pub(crate) fn forgive(&self) {
+        self.scope.held().refusals.forget();
+    }
+
     pub(crate) fn view(&self) -> String {
         match &self.scope.held().live {
             Some(live) if !live.stale => format!("session of {}", live.owner.plan.id),
@@ -230,14 +258,23 @@ impl SessionAuth {
 }
 
 impl Scope {
-    fn find(&self, caller: &Caller) -> Found {
+    /// `failures` is how many log-ons had failed when the call came.
+    fn find(&self, caller: &Caller, failures: u64) -> Found {
         let mut table = self.held();
         if table.changing {
             return Found::Wait;
         }
         let now = caller.now();
+        let secrets = caller.secrets.resolve();
+        let failed = table
+            .refusals
+            .since(failures)
+            .or_else(|| table.refusals.stands(&secrets, now));
         let others_wait = table.waiting.keys().any(|id| *id != caller.plan.id);
         let Some(live) = &mut table.live else {
+            if let Some(failure) = failed {
+                return Found::Failed(failure);
+            }
             table.changing = true;
             return Found::Change(None);
         };
@@ -250,6 +287,9 @@ impl Scope {
         }
         if live.users > 0 || (mine && turn_over) {
             return Found::Wait;
+        }
+        if let Some(failure) = failed {
+            return Found::Failed(failure);
         }
         table.changing = true;
         Found::Change(table.live.take())

@@ -1,5 +1,6 @@
 //! One token of one connection: got by one task at a time, renewed before it expires.
 
+use super::refusals::Refusals;
 use super::{Failure, jwt, oauth};
 use crate::connection::Caller;
 use crate::seams::Secret;
@@ -7,8 +8,8 @@ use crate::telemetry;
 use jiff::Timestamp;
 use ml_connector_core::plan::Auth;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -67,12 +68,16 @@ impl Token {
 #[derive(Debug, Default)]
 pub(crate) struct TokenCell {
     current: Mutex<Option<Arc<Token>>>,
+    /// Tries to get one that failed; locked for a moment only.
+    refusals: std::sync::Mutex<Refusals>,
     state: AtomicU8,
 }
 
 impl TokenCell {
     /// The present token, or a new one if there is none or it is about to expire.
+    /// Whoever waited for a try that failed takes its failure over.
     pub(crate) async fn current(&self, caller: &Arc<Caller>) -> Result<Arc<Token>, Failure> {
+        let failures = self.refusals().count();
         let mut current = self.current.lock().await;
         let now = caller.now();
         if let Some(token) = current.as_ref()
@@ -80,19 +85,32 @@ impl TokenCell {
         {
             return Ok(Arc::clone(token));
         }
-        let token = match &caller.plan.connector.http.auth {
-            Auth::OauthClient(oauth) => oauth::client_credentials(caller, oauth).await?,
-            Auth::OauthRefresh(oauth) => oauth::refresh(caller, oauth).await?,
-            Auth::Jwt(jwt) => jwt::sign(caller, jwt)?,
-            Auth::None
-            | Auth::Bearer { .. }
-            | Auth::Basic { .. }
-            | Auth::ApiKey { .. }
-            | Auth::Session { .. } => return Err(Failure::Stopping),
-        };
+        let secrets = caller.secrets.resolve();
+        {
+            let refusals = self.refusals();
+            let refused = refusals.since(failures);
+            if let Some(failure) = refused.or_else(|| refusals.stands(&secrets, now)) {
+                return Err(failure);
+            }
+        }
+        let rules = &caller.plan.connector.http.circuit;
+        let token = ask(caller).await.inspect_err(|failure| {
+            self.refusals()
+                .failed(failure, &secrets, rules, caller.now());
+        })?;
+        self.refusals().forget();
         self.state.store(1, Ordering::Relaxed);
         *current = Some(Arc::clone(&token));
         Ok(token)
+    }
+
+    /// A person says that what was refused may be asked again.
+    pub(crate) fn forgive(&self) {
+        self.refusals().forget();
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops a stale token, if it is still the present one. Says whether it was.
@@ -113,6 +131,19 @@ impl TokenCell {
             "no token"
         }
         .to_owned()
+    }
+}
+
+async fn ask(caller: &Arc<Caller>) -> Result<Arc<Token>, Failure> {
+    match &caller.plan.connector.http.auth {
+        Auth::OauthClient(oauth) => oauth::client_credentials(caller, oauth).await,
+        Auth::OauthRefresh(oauth) => oauth::refresh(caller, oauth).await,
+        Auth::Jwt(jwt) => jwt::sign(caller, jwt),
+        Auth::None
+        | Auth::Bearer { .. }
+        | Auth::Basic { .. }
+        | Auth::ApiKey { .. }
+        | Auth::Session { .. } => Err(Failure::Stopping),
     }
 }
 

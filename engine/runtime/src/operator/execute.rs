@@ -314,7 +314,7 @@ impl Operator<'_> {
             json!({ "connection": connection }),
         )
         .await?;
-        link.circuit().resume(self.clock.now());
+        link.resume();
         Ok(Reply::Done)
     }
 
@@ -434,6 +434,17 @@ async fn ping_step(link: &Arc<Link>, health: &Health) -> PingStep {
             step.help = help;
         }
         Err(Failure::Passing { why, .. }) => step.error = Some(why),
+        Err(Failure::Shared(failure)) => {
+            let (why, help) = match failure.itself() {
+                Failure::Refused { why, help, .. } => (why, help),
+                Failure::Passing { why, .. } => (why, String::new()),
+                Failure::Shared(_) | Failure::Stopping => (String::new(), String::new()),
+            };
+            step.error = Some(format!("not asked again: {why}"));
+            step.help = format!("{help}; `ml-connector resume` lets it be tried again")
+                .trim_start_matches("; ")
+                .to_owned();
+        }
         Err(Failure::Stopping) => step.error = Some("the engine is stopping".to_owned()),
     }
     step

@@ -306,6 +306,10 @@ pub(super) fn posting_in_steps() -> String {
 
 /// [`PAYFAST`]'s credentials, and what stands there for tokens that it issues itself.
 pub(super) const BEARER: &str = r#"auth: { kind: bearer, token: "{{ secrets.token }}" }"#;
+pub(super) const BASIC: &str = concat!(
+    "auth: { kind: basic, username: me, password: \"{{ secrets.token }}\", ",
+    "stop_after_refusal: true }"
+);
 pub(super) const CLIENT_CREDENTIALS: &str = r#"auth:
     kind: oauth_client
     token_url: "{{ settings.base_url }}/token"

@@ -206,6 +206,7 @@ impl LedgerState {
 #[derive(Debug, Default)]
 pub(super) struct Payments {
     state: Mutex<PaymentsState>,
+    release: Notify,
     tokens: Arc<Mutex<Vec<String>>>,
 }
 
@@ -217,6 +218,8 @@ pub(super) struct PaymentsState {
     pub(super) page_size: usize,
     pub(super) faults: BTreeMap<String, VecDeque<Fault>>,
     pub(super) calls: Vec<String>,
+    /// Nothing is answered until `release` is called.
+    pub(super) hang: bool,
     /// The list request that asks for items from here on meets this fault, once.
     pub(super) page_fault: Option<(usize, Fault)>,
     /// Requests refused for their token.
@@ -262,7 +265,33 @@ impl Payments {
             .extend(faults.iter().cloned());
     }
 
-    pub(super) fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, SendError> {
+    /// Answers what hangs.
+    pub(super) fn release(&self) {
+        self.release.notify_waiters();
+    }
+
+    pub(super) fn count(&self, what: &str) -> usize {
+        self.state()
+            .calls
+            .iter()
+            .filter(|call| *call == what)
+            .count()
+    }
+
+    pub(super) async fn answer_in_time(
+        self: Arc<Self>,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, SendError> {
+        let released = self.release.notified();
+        let answer = self.answer(&request);
+        let hang = self.state().hang;
+        if hang {
+            released.await;
+        }
+        answer
+    }
+
+    fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, SendError> {
         let path = path(request).to_owned();
         let mut state = self.state();
         let what = format!("{} {path}", request.method.as_str());

@@ -1,6 +1,7 @@
 //! Tokens: asked for by one task at a time, renewed in time, kept before use.
 
 use super::definitions::{BEARER, CLIENT_CREDENTIALS, REFRESH_TOKEN, REFUSED, SIGNED, STALE};
+use super::systems::Fault;
 use super::world::World;
 use crate::SecretSource as _;
 use base64::Engine as _;
@@ -125,5 +126,43 @@ async fn a_signed_token_carries_its_claims_and_times() {
         lifetime, 330,
         "five minutes, and half a minute for clocks that differ"
     );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_token_request_is_made_once_for_everybody_who_waits() {
+    let world = World::with(&[(BEARER, CLIENT_CREDENTIALS)]).await;
+    world.payments.state().good = "revoked".to_owned();
+    world
+        .until_true("asked", async || world.payments.count("POST /token") == 1)
+        .await;
+    world
+        .payments
+        .fail("POST /token", &vec![Fault::Status(401, None); 50]);
+    // The token ends; everything that waits needs a new one.
+    world.payments.state().hang = true;
+    world.clock.advance(10 * 60 * SECOND);
+    world
+        .until_true("one asks", async || {
+            world.payments.count("POST /token") == 2
+        })
+        .await;
+    for n in 0..6 {
+        let id = format!("PM{n}");
+        world.payments.pay(&id, 100, "CU1");
+        let event = super::world::event(&format!("EV-{id}"), &id);
+        world.webhook(&[event]).await;
+    }
+    world.payments.state().hang = false;
+    world
+        .until_true("it is refused", async || {
+            world.payments.release();
+            world.connection("pay").await.circuit.state == "open"
+        })
+        .await;
+    assert_eq!(world.payments.count("POST /token"), 2);
+    let circuit = world.connection("pay").await.circuit;
+    let wait = circuit.probe_at.unwrap().duration_since(world.now());
+    assert_eq!(wait.as_secs(), 30 * 60);
     world.stop().await;
 }

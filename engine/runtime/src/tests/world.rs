@@ -126,7 +126,7 @@ impl World {
         });
         let answering = Arc::clone(&payments);
         net.route_async("http://payfast.test", move |request| {
-            Box::pin(std::future::ready(answering.answer(&request)))
+            Box::pin(Arc::clone(&answering).answer_in_time(request))
         });
         let secrets = Arc::new(MemorySecrets::new(&[
             ("pay/token", "pay-token-1234"),
@@ -336,6 +336,15 @@ impl World {
             .into_iter()
             .find(|status| status.connection == id)
             .unwrap()
+    }
+
+    pub(super) async fn resume(&self, id: &str) {
+        let command = Command::Resume {
+            connection: ConnectionId::new(id),
+            act: act(),
+        };
+        let reply = self.engine().execute(command).await;
+        assert!(matches!(reply, Reply::Done), "{reply:?}");
     }
 
     pub(super) async fn until_circuit(&self, id: &str, wanted: &str) {
