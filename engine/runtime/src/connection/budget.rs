@@ -11,6 +11,12 @@ use crate::context::later;
 
 /// The pause when a system says "slow down" without saying for how long.
 const PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause that a system's word is taken for. A wait written in the wrong unit (a time in
+/// milliseconds read as seconds) must not silence a connection for years; a true wait of a day
+/// costs one refused request an hour.
+const QUIET_MAX: Duration = Duration::from_secs(3600);
+/// The longest a window may last where the connector declares none.
+const WINDOW_MAX: Duration = Duration::from_secs(3600);
 
 /// Never more requests than declared in any stretch of the declared length; never one while the
 /// other side has said that nothing is left.
@@ -76,7 +82,15 @@ impl Budget {
 
     /// Takes over what an answer says. Answers of concurrent requests arrive in any order, so
     /// within one window only a lower number counts.
-    pub(crate) fn follow(&self, told: RateState) {
+    ///
+    /// A window that has begun ends within its declared length, so a later end is a clock that is
+    /// wrong or a number in the wrong unit, and is not waited for.
+    pub(crate) fn follow(&self, told: RateState, now: Timestamp) {
+        let window = self.limit.as_ref().map_or(WINDOW_MAX, |limit| limit.per);
+        let told = RateState {
+            resets_at: told.resets_at.min(later(now, window)),
+            ..told
+        };
         let mut state = self.held();
         match &mut state.told {
             Some(known) if known.resets_at == told.resets_at => {
@@ -89,7 +103,7 @@ impl Budget {
 
     /// Stays quiet for as long as was asked.
     pub(crate) fn slow_down(&self, after: Option<Duration>, now: Timestamp) {
-        let until = later(now, after.unwrap_or(PAUSE));
+        let until = later(now, after.unwrap_or(PAUSE).min(QUIET_MAX));
         let mut state = self.held();
         state.quiet_until = Some(state.quiet_until.map_or(until, |known| known.max(until)));
     }
@@ -149,19 +163,34 @@ mod tests {
     #[test]
     fn what_the_other_side_says_is_left_counts_down_and_ends_with_its_window() {
         let budget = Budget::new(None);
-        budget.follow(RateState {
-            remaining: 2,
+        let told = |remaining| RateState {
+            remaining,
             resets_at: at(30),
-        });
+        };
+        budget.follow(told(2), at(0));
         assert_eq!(budget.take(at(1)), Ok(()));
         // An answer to an earlier request says more than is left by now.
-        budget.follow(RateState {
-            remaining: 5,
-            resets_at: at(30),
-        });
+        budget.follow(told(5), at(1));
         assert_eq!(budget.take(at(1)), Ok(()));
         assert_eq!(budget.take(at(2)), Err(at(30)));
         assert_eq!(budget.take(at(30)), Ok(()));
+    }
+
+    #[test]
+    fn an_end_of_the_window_in_a_far_future_is_not_waited_for() {
+        let budget = three_a_minute();
+        let resets_at = at(0) + SignedDuration::from_hours(24 * 365 * 50);
+        budget.follow(
+            RateState {
+                remaining: 0,
+                resets_at,
+            },
+            at(0),
+        );
+        assert_eq!(budget.take(at(1)), Err(at(60)));
+        assert_eq!(budget.take(at(60)), Ok(()));
+        budget.slow_down(Some(Duration::MAX), at(60));
+        assert_eq!(budget.take(at(61)), Err(at(60 + 3600)));
     }
 
     #[test]

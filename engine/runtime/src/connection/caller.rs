@@ -101,7 +101,7 @@ impl Caller {
     ) -> Result<Answer, SendError> {
         let answer = protocol::decode(call, &response?);
         if let Some(told) = protocol::rate_state(&self.plan.connector, &answer, self.now()) {
-            self.budget.follow(told);
+            self.budget.follow(told, self.now());
         }
         Ok(answer)
     }
