@@ -63,7 +63,7 @@ impl VaultSecrets {
 impl SecretSource for VaultSecrets {
     fn get(&self, name: &str) -> Result<Secret, SecretError> {
         match self.fresh().vault.get(name) {
-            Ok(value) => Ok(Secret::new(value.expose().to_owned())),
+            Ok(value) => Ok(value),
             Err(vault::Error::Missing(name)) => Err(SecretError::Missing(name)),
             Err(error) => Err(failed(name, &error)),
         }
@@ -71,11 +71,10 @@ impl SecretSource for VaultSecrets {
 
     fn put(&self, name: &str, value: &Secret) -> Result<(), SecretError> {
         let now: Timestamp = SystemClock.now();
-        let value = vault::Secret::new(value.expose().to_owned());
         let mut inner = self.fresh();
         inner
             .vault
-            .set(name, &value, now)
+            .set(name, value, now)
             .map_err(|error| failed(name, &error))?;
         inner.stamp = stamp(&self.path);
         inner.version += 1;
@@ -141,11 +140,7 @@ mod tests {
         let before = secrets.version();
         let mut other = Vault::open(&path, key()).unwrap();
         other
-            .set(
-                "hook",
-                &vault::Secret::new("one".into()),
-                Timestamp::UNIX_EPOCH,
-            )
+            .set("hook", &Secret::new("one".into()), Timestamp::UNIX_EPOCH)
             .unwrap();
         assert_eq!(secrets.get("hook").unwrap().expose(), "one");
         assert!(secrets.version() > before);
@@ -158,11 +153,7 @@ mod tests {
         let secrets = VaultSecrets::new(&path, Vault::create(&path, key()).unwrap());
         let mut other = Vault::open(&path, key()).unwrap();
         other
-            .set(
-                "hook",
-                &vault::Secret::new("one".into()),
-                Timestamp::UNIX_EPOCH,
-            )
+            .set("hook", &Secret::new("one".into()), Timestamp::UNIX_EPOCH)
             .unwrap();
         secrets.put("refresh", &Secret::new("two".into())).unwrap();
         let again = Vault::open(&path, key()).unwrap();
@@ -176,11 +167,7 @@ mod tests {
         let path = folder.path().join("vault");
         let mut vault = Vault::create(&path, key()).unwrap();
         vault
-            .set(
-                "hook",
-                &vault::Secret::new("one".into()),
-                Timestamp::UNIX_EPOCH,
-            )
+            .set("hook", &Secret::new("one".into()), Timestamp::UNIX_EPOCH)
             .unwrap();
         let secrets = VaultSecrets::new(&path, vault);
         std::fs::write(&path, b"not a vault").unwrap();

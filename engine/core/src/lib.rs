@@ -9,6 +9,7 @@ pub mod codes;
 pub mod definition;
 pub mod delivery;
 pub mod diagnostic;
+pub mod hex;
 pub mod http;
 pub mod identity;
 pub mod input;

@@ -3,6 +3,7 @@
 use crate::counters::Counters;
 use crate::seams::Seams;
 use jiff::{SignedDuration, Timestamp};
+pub(crate) use ml_connector_core::delivery::later;
 use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::plan::Plan;
 use ml_connector_store::Store;
@@ -138,12 +139,4 @@ pub(crate) async fn off_thread<T: Send + 'static>(
         tokio::runtime::RuntimeFlavor::CurrentThread => Ok(work()),
         _ => tokio::task::spawn_blocking(work).await,
     }
-}
-
-/// `now + wait`, held at the end of representable time.
-pub(crate) fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait)
-        .ok()
-        .and_then(|wait| now.checked_add(wait).ok())
-        .unwrap_or(Timestamp::MAX)
 }

@@ -19,12 +19,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, StreamId};
 use ml_connector_core::plan::{Connection, Trigger, TriggerKind, Verify, Webhook};
 use ml_connector_core::protocol::{self, WebhookError};
 use ml_connector_store::{Accepted, Intake, IntakeEvent, Origin};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -373,7 +373,7 @@ impl Work {
         let stream = StreamId::of(&connection, &trigger.stream);
         let events: Vec<IntakeEvent> = self.router.route(&stream, events, now);
         let origin = Origin::Webhook {
-            body_sha256: hex(&Sha256::digest(&self.body)),
+            body_sha256: hex::of(&Sha256::digest(&self.body)),
             body_bytes: self.body.len() as u64,
             secret: u32::try_from(secret).unwrap_or(u32::MAX),
         };
@@ -441,14 +441,4 @@ fn check_content_type(webhook: &Webhook, headers: &HeaderMap) -> Result<(), Refu
 /// Bytes in whole KiB, and at least one, so that empty bodies count too.
 fn kib(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _written = write!(text, "{byte:02x}");
-            text
-        })
 }

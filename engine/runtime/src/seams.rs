@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ml_connector_core::http::{HttpRequest, HttpResponse, SendError};
 use ml_connector_core::identity::ConnectionId;
+pub use ml_connector_store::vault::Secret;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// What time it is, and waiting for a time.
 #[async_trait]
@@ -81,22 +81,6 @@ pub enum SecretError {
         /// What failed.
         why: String,
     },
-}
-
-/// A secret value: wiped when dropped, and without `Debug`, `Display`, `Clone` or `Serialize`, so
-/// that it cannot get into a log, an error or a record by accident.
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes a value.
-    pub fn new(value: String) -> Self {
-        Self(Zeroizing::new(value))
-    }
-
-    /// The value, for the place that puts it into a request or compares a signature with it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
 }
 
 /// The outside world as one engine sees it.

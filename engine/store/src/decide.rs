@@ -1,7 +1,7 @@
 //! What a command becomes: records, decided against everything committed and everything earlier in the group.
 
 use crate::entry::{
-    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, TransitionEntry, hex,
+    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, TransitionEntry,
     to_the_microsecond,
 };
 use crate::index::fold::Staged;
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use ml_connector_core::delivery::{
     Awaited, DeliveryState, Event, Policy, RepeatSafety, RetryPolicy, step,
 };
+use ml_connector_core::hex;
 use ml_connector_core::identity::{DeliveryId, InstanceId, MessageId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -244,7 +245,7 @@ fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error>
             connection: intake.connection.clone(),
             stream: intake.stream.clone(),
             origin: intake.origin.clone(),
-            plan: hex(&intake.plan_hash),
+            plan: hex::of(&intake.plan_hash),
             messages: accepted.messages,
             duplicates: accepted.duplicates,
             deliveries: accepted.deliveries,
@@ -324,7 +325,7 @@ fn record(group: &mut Group<'_, '_>, transition: &Transition) -> Result<Arc<Deli
         event: Some(transition.event.clone()),
         exchange: transition.exchange.clone(),
         actor: transition.actor.clone(),
-        plan: hex(&transition.plan_hash),
+        plan: hex::of(&transition.plan_hash),
     };
     change(group, entry, at)?;
     release_for_entries(group, &transition.remember, at)?;

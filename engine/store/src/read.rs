@@ -1,11 +1,12 @@
 //! Reading records back by their position.
 
 use crate::Error;
-use crate::entry::{Entry, EventEntry, Kind, hex};
+use crate::entry::{Entry, EventEntry, Kind};
 use crate::journal::{Damage, Journal, StoredFrame};
 use crate::model::{AuditRecord, Delivery, Message};
 use base64::Engine as _;
 use jiff::Timestamp;
+use ml_connector_core::hex;
 use ml_connector_core::identity::{DeliveryId, MessageId};
 use serde_json::Value as Document;
 
@@ -155,8 +156,8 @@ pub(crate) fn audit_record(
         at: time(header.time_us),
         kind: kind.to_owned(),
         content,
-        hash: hex(&hash),
-        previous: hex(&header.previous),
+        hash: hex::of(&hash),
+        previous: hex::of(&header.previous),
     })
 }
 

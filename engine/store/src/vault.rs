@@ -17,6 +17,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use jiff::Timestamp;
+use ml_connector_core::hex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -106,7 +107,7 @@ impl Secret {
         Self(value)
     }
 
-    /// The value, for the one place that needs it.
+    /// The value, for the place that puts it into a request, compares a signature with it or stores it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -130,12 +131,7 @@ impl Key {
         use base64::Engine as _;
         let text = text.trim();
         let bytes = if text.len() == 64 && text.is_ascii() {
-            let digits: Option<Vec<u8>> = text
-                .as_bytes()
-                .chunks(2)
-                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-                .collect();
-            digits.ok_or(Error::Key)?
+            hex::read(text).ok_or(Error::Key)?
         } else {
             let engines = [
                 &base64::engine::general_purpose::STANDARD,
@@ -159,12 +155,7 @@ impl Key {
     pub fn generate() -> Result<(Self, Secret), Error> {
         let mut bytes = [0_u8; 32];
         random(&mut bytes)?;
-        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-        let text = bytes
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-            .collect();
-        Ok((Self::Bytes(bytes), Secret(text)))
+        Ok((Self::Bytes(bytes), Secret::new(hex::of(&bytes))))
     }
 
     const fn kind(&self) -> u8 {

@@ -80,7 +80,7 @@ fn verify_on(
         bytes: total,
         first_at: None,
         last_at: None,
-        head: crate::entry::hex(&Hash::default()),
+        head: ml_connector_core::hex::of(&Hash::default()),
         unfinished_bytes: 0,
         damage: None,
     };
@@ -117,7 +117,7 @@ fn verify_on(
                 found.first_at.get_or_insert(at);
                 found.last_at = Some(at);
             }
-            found.head = crate::entry::hex(&scan.last().1);
+            found.head = ml_connector_core::hex::of(&scan.last().1);
             progress(position, total);
         }
     }
@@ -133,7 +133,7 @@ fn unreadable(damage: Damage) -> Verification {
         bytes: 0,
         first_at: None,
         last_at: None,
-        head: crate::entry::hex(&Hash::default()),
+        head: ml_connector_core::hex::of(&Hash::default()),
         unfinished_bytes: 0,
         damage: Some(damage),
     }

@@ -29,7 +29,7 @@
 
 mod step;
 
-pub use step::{Effect, Event, Policy, Refused, RetryPolicy, Stepped, backoff, step};
+pub use step::{Effect, Event, Policy, Refused, RetryPolicy, Stepped, backoff, later, step};
 
 use crate::identity::{CrosswalkId, DeliveryId};
 use jiff::Timestamp;

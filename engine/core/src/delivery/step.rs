@@ -559,7 +559,7 @@ fn refusal(state: &DeliveryState, event: &'static str, hint: &'static str) -> Re
 }
 
 /// `now + wait`, held at the end of representable time.
-fn later(now: Timestamp, wait: Duration) -> Timestamp {
+pub fn later(now: Timestamp, wait: Duration) -> Timestamp {
     SignedDuration::try_from(wait)
         .ok()
         .and_then(|wait| now.checked_add(wait).ok())

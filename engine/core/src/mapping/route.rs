@@ -1,12 +1,12 @@
 //! Which events are an instance's, and under which keys.
 
 use super::{Route, failure};
+use crate::hex;
 use crate::identity::{DedupKey, InstanceId, OrderKey};
 use crate::plan::Instance;
 use crate::template::{EvalError, Scope, Shared};
 use serde_json::Value as Document;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// One event on its way to every instance that listens to its stream: converted once for all of
 /// them.
@@ -84,11 +84,7 @@ pub fn idempotency_key(instance: &InstanceId, dedup_key: &DedupKey, length_max: 
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let mut key = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing into a `String` cannot fail.
-        write!(key, "{byte:02x}").unwrap_or_default();
-    }
+    let mut key = hex::of(&hash.finalize());
     key.truncate(usize::try_from(length_max).unwrap_or(usize::MAX));
     key
 }

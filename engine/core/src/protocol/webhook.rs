@@ -1,5 +1,6 @@
 //! Webhooks: who sent a body, and which events are in it.
 
+use crate::hex;
 use crate::plan::{SignatureEncoding, Verify, Webhook};
 use crate::template::{Leg, Path};
 use crate::value::scalar_text;
@@ -112,28 +113,12 @@ pub fn verify(
 fn signature(field: &str, encoding: SignatureEncoding, prefix: &str) -> Option<Vec<u8>> {
     let written = field.trim().strip_prefix(prefix)?;
     match encoding {
-        SignatureEncoding::Hex => hex(written),
+        SignatureEncoding::Hex => hex::read(written),
         SignatureEncoding::Base64 => BASE64_STANDARD
             .decode(written)
             .or_else(|_| BASE64_STANDARD_NO_PAD.decode(written))
             .ok(),
     }
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |b: u8| {
-        char::from(b)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect()
 }
 
 fn basic(field: &str) -> Option<Vec<u8>> {

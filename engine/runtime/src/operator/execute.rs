@@ -10,12 +10,12 @@ use crate::engine::Engine;
 use crate::intake::UNSENT;
 use crate::seams::{Clock, Seams};
 use ml_connector_core::delivery::{self, Decision, DeliveryState, Event};
+use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId};
 use ml_connector_core::plan::{Connection, Health};
 use ml_connector_core::template::Scope;
 use ml_connector_store::{Counts, CrosswalkEntry, Error, Note, Selection, Store, Transition};
 use serde_json::{Value as Document, json};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -128,7 +128,7 @@ impl Operator<'_> {
             .collect();
         let mut status = Status {
             records,
-            head: hex(&head),
+            head: hex::of(&head),
             ..Status::default()
         };
         if let (Some(engine), Some(plan)) = (self.engine, plan) {
@@ -144,7 +144,7 @@ impl Operator<'_> {
             }
             status.site = Some(plan.site.clone());
             status.running_since = Some(engine.started_at());
-            status.plan = Some(hex(&plan.hash));
+            status.plan = Some(hex::of(&plan.hash));
             status.counters = Some(engine.counters());
             status.polls = engine.polls().await?;
             for link in engine.links() {
@@ -470,12 +470,4 @@ fn refusal(error: String, help: &str) -> Refusal {
 
 fn bounded(limit: usize) -> usize {
     if limit == 0 { 100 } else { limit.min(ROWS_MAX) }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _written = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -189,7 +189,7 @@ async fn a_journal_is_verified_read_and_its_index_rebuilt_without_the_engine() {
     let (sequence, hash) = store.head().await.unwrap();
     assert_eq!(
         (found.records, found.head.as_str()),
-        (sequence, crate::entry::hex(&hash).as_str())
+        (sequence, ml_connector_core::hex::of(&hash).as_str())
     );
     assert_eq!((found.damage, found.unfinished_bytes), (None, 0));
     assert_eq!(found.kinds["event"], 40);

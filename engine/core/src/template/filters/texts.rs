@@ -1,12 +1,12 @@
 //! Filters on texts.
 
 use super::{Param, Spec, Trouble, arg, bounded, count, text};
+use crate::hex;
 use crate::template::convert;
 use minijinja::Value;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{OnceLock, RwLock};
 
 /// The most characters a text is padded to.
@@ -159,13 +159,9 @@ fn pad(args: &[Value], left: bool) -> Result<Value, Trouble> {
 
 fn sha256_hex(args: &[Value]) -> Result<Value, Trouble> {
     let n = count(arg(args, 1), 64)?;
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text(arg(args, 0))?.as_bytes()) {
-        // Writing into a `String` cannot fail.
-        write!(hex, "{byte:02x}").unwrap_or_default();
-    }
-    hex.truncate(n);
-    Ok(Value::from(hex))
+    let mut digits = hex::of(&Sha256::digest(text(arg(args, 0))?.as_bytes()));
+    digits.truncate(n);
+    Ok(Value::from(digits))
 }
 
 fn split(args: &[Value]) -> Result<Value, Trouble> {
