@@ -63,24 +63,51 @@ impl Router {
         events: Vec<RawEvent>,
         now: Timestamp,
     ) -> Vec<IntakeEvent> {
-        let listeners = self
-            .by_stream
-            .get(stream)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let routed = |event: RawEvent| {
-            let routing = Routing::new(&event.id, &event.document);
-            let deliveries = listeners
-                .iter()
-                .filter_map(|listener| listener.delivery(&routing, now))
-                .collect();
-            IntakeEvent {
-                id: event.id,
-                raw: event.raw,
-                deliveries,
-            }
-        };
-        events.into_iter().map(routed).collect()
+        let route = |event| self.route_one(stream, event, now);
+        events.into_iter().map(route).collect()
+    }
+
+    /// What the instances make of an event.
+    pub(crate) fn route_one(
+        &self,
+        stream: &StreamId,
+        event: RawEvent,
+        now: Timestamp,
+    ) -> IntakeEvent {
+        self.deliveries(stream, event, |listener, routing| {
+            listener.delivery(routing, None, now)
+        })
+    }
+
+    /// An event that is not as its trigger declares it: held for every instance that would take it.
+    pub(crate) fn hold(
+        &self,
+        stream: &StreamId,
+        event: RawEvent,
+        trouble: &Trouble,
+        now: Timestamp,
+    ) -> IntakeEvent {
+        self.deliveries(stream, event, |listener, routing| {
+            listener.delivery(routing, Some(trouble), now)
+        })
+    }
+
+    fn deliveries(
+        &self,
+        stream: &StreamId,
+        event: RawEvent,
+        delivery: impl Fn(&Listener, &Routing<'_>) -> Option<NewDelivery>,
+    ) -> IntakeEvent {
+        let routing = Routing::new(&event.id, &event.document);
+        let listeners = self.by_stream.get(stream).into_iter().flatten();
+        let deliveries = listeners
+            .filter_map(|listener| delivery(listener, &routing))
+            .collect();
+        IntakeEvent {
+            id: event.id,
+            raw: event.raw,
+            deliveries,
+        }
     }
 
     /// The lanes that deliveries of a stream may go to.
@@ -94,14 +121,25 @@ impl Router {
 }
 
 impl Listener {
-    fn delivery(&self, routing: &Routing<'_>, now: Timestamp) -> Option<NewDelivery> {
-        let (dedup_key, order_key, state) = match routing.route(&self.instance) {
+    fn delivery(
+        &self,
+        routing: &Routing<'_>,
+        odd: Option<&Trouble>,
+        now: Timestamp,
+    ) -> Option<NewDelivery> {
+        let (dedup_key, order_key, trouble) = match routing.route(&self.instance) {
             Route::NotMine => return None,
             Route::Mine {
                 dedup_key,
                 order_key,
-            } => (dedup_key, order_key, DeliveryState::Pending { due_at: now }),
-            Route::Failed { dedup_key, trouble } => (dedup_key, None, held(trouble, now)),
+            } => (dedup_key, order_key, odd.cloned()),
+            Route::Failed { dedup_key, trouble } => {
+                (dedup_key, None, Some(odd.cloned().unwrap_or(trouble)))
+            }
+        };
+        let state = match trouble {
+            Some(trouble) => held(trouble, now),
+            None => DeliveryState::Pending { due_at: now },
         };
         let (instance, lane) = (self.instance.id.clone(), self.lane.clone());
         Some(NewDelivery {

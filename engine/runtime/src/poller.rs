@@ -1,23 +1,33 @@
 //! Polls: asking a source for new events on a schedule.
 //!
-//! Each page is accepted in a commit of its own. The cursor moves in the commit of the *last* page:
-//! lists may come newest first, so after a crash in the middle everything is asked for again, and
-//! what was stored before is recognised by its id. It moves to the greatest value seen and never
-//! back, and each poll reaches back behind it by the overlap.
+//! # Order
+//! Many lists come newest first, and deliveries with the same order key go in the order of
+//! acceptance. So a poll reads its list to the end and then accepts it oldest first, in several
+//! commits; see [`backlog`] for how much is held in memory and what happens beyond that.
+//!
+//! # The cursor
+//! It moves only in a commit after which everything older is stored, to a value that the items seen
+//! have, and never back. So a crash in the middle loses nothing: the rest is asked for again, and
+//! what was stored before is recognised by its id. Each poll reaches back behind the cursor by the
+//! overlap; what it finds there is late, and is accepted as it comes. Where the first poll begins is
+//! stored before it asks, so that a source that is away at first does not move the beginning.
+//!
+//! # Items that are not as declared
+//! They do not stop the stream: each is stored and held for a person with the cause.
 
-use crate::connection::{Asked, Link, NotNow, Page};
+mod backlog;
+mod cursor;
+mod reading;
+
+use self::reading::{Listed, Reading, route};
+use crate::connection::{Link, NotNow};
 use crate::context::{Context, later, off_thread};
 use crate::intake::Router;
-use bytes::Bytes;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, civil};
+use jiff::Timestamp;
 use ml_connector_core::delivery::{RetryPolicy, Trouble, backoff};
 use ml_connector_core::identity::StreamId;
-use ml_connector_core::plan::{Cursor, CursorKind, Operation, Poll, Trigger, TriggerKind};
-use ml_connector_core::protocol::{self, RawEvent};
-use ml_connector_core::template::Scope;
+use ml_connector_core::plan::{Operation, Poll, Trigger, TriggerKind};
 use ml_connector_store::{Intake, Origin};
-use serde_json::Value as Document;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,16 +59,6 @@ enum Failed {
     Definition(String),
     /// The store did not take a page.
     Store(ml_connector_store::Error),
-}
-
-/// Where a poll begins, and how far it has come.
-struct Progress {
-    /// What the stored cursor says.
-    stored: Option<String>,
-    /// What the request is asked with.
-    from: Document,
-    /// The greatest value seen, in the form it is stored in.
-    greatest: Option<String>,
 }
 
 impl Poller {
@@ -173,55 +173,17 @@ impl Poller {
 
     async fn poll(&self) -> Result<(), Failed> {
         let (trigger, poll, operation) = self.definition()?;
-        let mut progress = self.begin(poll).await?;
-        let scope = Scope::new()
-            .with("settings", &self.link.plan().settings)
-            .with("cursor", &progress.from);
-        let input = protocol::input(operation, &poll.with, &scope).map_err(definition)?;
-        drop(scope);
-        let pages_max = operation
-            .paginate
-            .as_ref()
-            .map_or(1, |paginate| paginate.pages_max.max(1));
-        let mut page = Document::Null;
-        for _ in 0..pages_max {
-            let asked = Asked {
-                input: &input,
-                reference: None,
-                cursor: &progress.from,
-                page: &page,
-            };
-            let read = self
-                .link
-                .read_page(operation, asked)
-                .await
-                .map_err(not_now)?;
-            let (items, next) = match read {
-                Page::Found {
-                    result: Document::Array(items),
-                    next,
-                } => (items, next),
-                Page::Found {
-                    result: Document::Null,
-                    next,
-                } => (Vec::new(), next),
-                Page::Found { result, next } => (vec![result], next),
-                Page::NotFound(_) => (Vec::new(), None),
-            };
-            progress.see(poll.cursor.as_ref(), &items, self.context.now())?;
-            let items = oldest_first(poll.cursor.as_ref(), items);
-            let last = next.is_none();
-            let cursor = if last { progress.moved() } else { None };
-            self.accept(trigger, items, cursor).await?;
-            match next {
-                Some(next) => page = next,
-                None => return Ok(()),
-            }
+        let reading = Reading {
+            poller: self,
+            trigger,
+            poll,
+            operation,
+            now: self.context.now(),
+        };
+        match &poll.cursor {
+            Some(cursor) => reading.in_order(cursor).await,
+            None => reading.as_listed().await,
         }
-        Err(Failed::Definition(format!(
-            "more than {pages_max} pages; the cursor stays where it is. Raise `pages_max` in the \
-             connector, or poll more often"
-        )))
     }
 
     fn definition(&self) -> Result<(&Trigger, &Poll, &Operation), Failed> {
@@ -246,63 +208,30 @@ impl Poller {
         StreamId::of(self.link.id(), &self.trigger)
     }
 
-    async fn begin(&self, poll: &Poll) -> Result<Progress, Failed> {
-        let Some(cursor) = &poll.cursor else {
-            return Ok(Progress {
-                stored: None,
-                from: Document::Null,
-                greatest: None,
-            });
-        };
-        let stored = self
-            .context
-            .store
-            .cursor(&self.cursor_id())
-            .await
-            .map_err(Failed::Store)?;
-        let from = if let Some(value) = &stored {
-            moment(cursor.kind, value)
-                .and_then(|at| back(at, cursor.overlap))
-                .ok_or_else(|| Failed::Definition("the stored cursor cannot be read".to_owned()))?
-        } else {
-            let settings = &self.link.plan().settings;
-            let initial = protocol::duration(&cursor.initial, settings).map_err(definition)?;
-            back(self.context.now(), initial).unwrap_or(Timestamp::MIN)
-        };
-        let from = written(cursor.kind, from);
-        // A first poll that finds nothing has still seen everything up to where it began. Without
-        // this the beginning would move on with the clock, past what arrives while the engine is
-        // down.
-        let greatest = Some(stored.clone().unwrap_or_else(|| from.clone()));
-        Ok(Progress {
-            stored,
-            from: Document::String(from),
-            greatest,
-        })
-    }
-
-    /// One page, in one commit.
+    /// Some items, in one commit.
     async fn accept(
         &self,
         trigger: &Trigger,
-        items: Vec<Document>,
+        items: Vec<Listed>,
         cursor: Option<String>,
     ) -> Result<(), Failed> {
         if items.is_empty() && cursor.is_none() {
             return Ok(());
         }
-        let events = items
-            .into_iter()
-            .map(|item| raw_event(trigger, item))
-            .collect::<Result<Vec<_>, _>>()?;
         let plan = self.link.plan();
         let stream = StreamId::of(&plan.id, &trigger.stream);
         let now = self.context.now();
         let (router, routed) = (Arc::clone(&self.router), stream.clone());
-        // Routing a page evaluates every listening integration for every item.
-        let events = off_thread(move || router.route(&routed, events, now))
-            .await
-            .map_err(|error| Failed::Definition(error.to_string()))?;
+        // Routing evaluates every listening integration for every item.
+        let events = off_thread(move || -> Result<Vec<_>, serde_json::Error> {
+            let items = items.into_iter();
+            items
+                .map(|item| route(&router, &routed, item, now))
+                .collect()
+        })
+        .await
+        .map_err(definition)?
+        .map_err(definition)?;
         let intake = Intake {
             connection: plan.id.clone(),
             stream: stream.clone(),
@@ -334,81 +263,6 @@ impl Poller {
     }
 }
 
-/// A page's items in the order in which they happened: many lists begin with the newest, and deliveries with the same order
-/// key go in the order of acceptance.
-fn oldest_first(cursor: Option<&Cursor>, mut items: Vec<Document>) -> Vec<Document> {
-    if let Some(cursor) = cursor {
-        items.sort_by_cached_key(|item| {
-            let value = cursor.value.first(item).and_then(Document::as_str);
-            value.and_then(|value| moment(cursor.kind, value))
-        });
-    }
-    items
-}
-
-impl Progress {
-    /// Takes the items' cursor values into account.
-    ///
-    /// A value that lies in the future does not move the cursor beyond `now`: what comes until then would never be asked for.
-    fn see(
-        &mut self,
-        cursor: Option<&Cursor>,
-        items: &[Document],
-        now: Timestamp,
-    ) -> Result<(), Failed> {
-        let Some(cursor) = cursor else { return Ok(()) };
-        for item in items {
-            let value = cursor
-                .value
-                .first(item)
-                .and_then(Document::as_str)
-                .ok_or_else(|| {
-                    Failed::Definition(format!("an item has no `{}`", cursor.value.source()))
-                })?;
-            let at = moment(cursor.kind, value).ok_or_else(|| {
-                let (path, kind) = (cursor.value.source(), word(cursor.kind));
-                Failed::Definition(format!("`{path}` of an item is not a {kind}"))
-            })?;
-            let known = self
-                .greatest
-                .as_deref()
-                .and_then(|known| moment(cursor.kind, known));
-            let at = at.min(now);
-            if known.is_none_or(|known| at > known) {
-                self.greatest = Some(written(cursor.kind, at));
-            }
-        }
-        Ok(())
-    }
-
-    /// The new cursor, if it differs from the stored one.
-    fn moved(&self) -> Option<String> {
-        self.greatest
-            .clone()
-            .filter(|greatest| Some(greatest) != self.stored.as_ref())
-    }
-}
-
-fn raw_event(trigger: &Trigger, document: Document) -> Result<RawEvent, Failed> {
-    let id = match trigger.id.first(&document) {
-        Some(Document::String(id)) if !id.is_empty() => id.clone(),
-        Some(Document::Number(id)) => id.to_string(),
-        _ => {
-            return Err(Failed::Definition(format!(
-                "an item has no `{}`",
-                trigger.id.source()
-            )));
-        }
-    };
-    let raw =
-        serde_json::to_vec(&document).map_err(|error| Failed::Definition(error.to_string()))?;
-    Ok(RawEvent {
-        id,
-        raw: Bytes::from(raw),
-        document,
-    })
-}
-
 fn not_now(not_now: NotNow) -> Failed {
     match not_now {
         NotNow::Closed => Failed::Closed,
@@ -419,34 +273,4 @@ fn not_now(not_now: NotNow) -> Failed {
 
 fn definition(error: impl std::fmt::Display) -> Failed {
     Failed::Definition(error.to_string())
-}
-
-const fn word(kind: CursorKind) -> &'static str {
-    match kind {
-        CursorKind::Timestamp => "timestamp",
-        CursorKind::Date => "date",
-    }
-}
-
-/// A cursor value as a point in time; a date is its beginning in UTC.
-fn moment(kind: CursorKind, text: &str) -> Option<Timestamp> {
-    match kind {
-        CursorKind::Timestamp => text.parse().ok(),
-        CursorKind::Date => {
-            let date: civil::Date = text.parse().ok()?;
-            Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
-        }
-    }
-}
-
-/// A point in time as a cursor value.
-fn written(kind: CursorKind, at: Timestamp) -> String {
-    match kind {
-        CursorKind::Timestamp => at.to_string(),
-        CursorKind::Date => at.to_zoned(TimeZone::UTC).date().to_string(),
-    }
-}
-
-fn back(at: Timestamp, by: Duration) -> Option<Timestamp> {
-    at.checked_sub(SignedDuration::try_from(by).ok()?).ok()
 }
