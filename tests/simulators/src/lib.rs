@@ -8,7 +8,7 @@
 //! **Invariants.** A simulator refuses what the real system refuses; where the fact sheet calls something unverified, a
 //! switch decides, and tests are expected to pass under each of its positions. Every rule names the section of the fact
 //! sheet it copies: "GC 2.6" is section 2.6 of the GoCardless sheet, "SY 4.1" section 4.1 of the SYSPRO
-//! sheet, "PX 4.1" of the Paychex sheet. Money is
+//! sheet, "PX 4.1" of the Paychex sheet, "EB 5.4" of the Oracle E-Business Suite sheet. Money is
 //! integers in minor units or [`rust_decimal::Decimal`]; ids come from a seed, so a run repeats exactly.
 
 pub mod books;
@@ -16,6 +16,7 @@ pub mod demo;
 pub mod entropy;
 pub mod faults;
 pub mod gocardless;
+pub mod oracle_ebs;
 pub mod paychex;
 pub mod reply;
 pub mod serve;

@@ -3,7 +3,7 @@
 //! This is the crate's only place with sockets towards the engine and with a real clock. Cut connections are cut for
 //! real: the service fails, and the socket closes without a byte, or in the middle of a body.
 
-use crate::{Reply, gocardless, paychex, syspro};
+use crate::{Reply, gocardless, oracle_ebs, paychex, syspro};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -39,10 +39,12 @@ pub fn wall_clock() -> Clock {
 pub enum System {
     /// The payment collector.
     GoCardless(Arc<Mutex<gocardless::Simulator>>),
-    /// The ERP.
+    /// An ERP.
     Syspro(Arc<Mutex<syspro::Simulator>>),
     /// The payroll service.
     Paychex(Arc<Mutex<paychex::Simulator>>),
+    /// An ERP behind a gateway.
+    OracleEbs(Arc<Mutex<oracle_ebs::Simulator>>),
 }
 
 impl From<Arc<Mutex<gocardless::Simulator>>> for System {
@@ -54,6 +56,12 @@ impl From<Arc<Mutex<gocardless::Simulator>>> for System {
 impl From<Arc<Mutex<syspro::Simulator>>> for System {
     fn from(simulator: Arc<Mutex<syspro::Simulator>>) -> Self {
         Self::Syspro(simulator)
+    }
+}
+
+impl From<Arc<Mutex<oracle_ebs::Simulator>>> for System {
+    fn from(simulator: Arc<Mutex<oracle_ebs::Simulator>>) -> Self {
+        Self::OracleEbs(simulator)
     }
 }
 
@@ -69,6 +77,7 @@ impl System {
             Self::GoCardless(simulator) => lock(simulator).handle(request, now),
             Self::Syspro(simulator) => lock(simulator).handle(request, now),
             Self::Paychex(simulator) => lock(simulator).handle(request, now),
+            Self::OracleEbs(simulator) => lock(simulator).handle(request, now),
         }
     }
 
@@ -77,6 +86,7 @@ impl System {
             Self::GoCardless(simulator) => lock(simulator).collect(ticket, now),
             Self::Syspro(simulator) => lock(simulator).collect(ticket, now),
             Self::Paychex(simulator) => lock(simulator).collect(ticket, now),
+            Self::OracleEbs(simulator) => lock(simulator).collect(ticket, now),
         }
     }
 }

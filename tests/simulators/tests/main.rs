@@ -10,6 +10,7 @@
 )]
 
 mod gocardless;
+mod oracle_ebs;
 mod paychex;
 mod served;
 mod support;
