@@ -21,7 +21,9 @@ pub mod paychex;
 pub mod reply;
 pub mod serve;
 pub mod syspro;
+pub mod system;
 pub mod webhooks;
 mod wire;
 
 pub use reply::{Reply, Ticket};
+pub use system::Simulated;

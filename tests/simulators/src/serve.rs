@@ -3,7 +3,8 @@
 //! This is the crate's only place with sockets towards the engine and with a real clock. Cut connections are cut for
 //! real: the service fails, and the socket closes without a byte, or in the middle of a body.
 
-use crate::{Reply, gocardless, oracle_ebs, paychex, syspro};
+use crate::Reply;
+use crate::system::Simulated;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -36,63 +37,28 @@ pub fn wall_clock() -> Clock {
 
 /// A simulator that is shared with whoever steers it.
 #[derive(Debug, Clone)]
-pub enum System {
-    /// The payment collector.
-    GoCardless(Arc<Mutex<gocardless::Simulator>>),
-    /// An ERP.
-    Syspro(Arc<Mutex<syspro::Simulator>>),
-    /// The payroll service.
-    Paychex(Arc<Mutex<paychex::Simulator>>),
-    /// An ERP behind a gateway.
-    OracleEbs(Arc<Mutex<oracle_ebs::Simulator>>),
-}
+pub struct System(Arc<Mutex<dyn Simulated>>);
 
-impl From<Arc<Mutex<gocardless::Simulator>>> for System {
-    fn from(simulator: Arc<Mutex<gocardless::Simulator>>) -> Self {
-        Self::GoCardless(simulator)
-    }
-}
-
-impl From<Arc<Mutex<syspro::Simulator>>> for System {
-    fn from(simulator: Arc<Mutex<syspro::Simulator>>) -> Self {
-        Self::Syspro(simulator)
-    }
-}
-
-impl From<Arc<Mutex<oracle_ebs::Simulator>>> for System {
-    fn from(simulator: Arc<Mutex<oracle_ebs::Simulator>>) -> Self {
-        Self::OracleEbs(simulator)
-    }
-}
-
-impl From<Arc<Mutex<paychex::Simulator>>> for System {
-    fn from(simulator: Arc<Mutex<paychex::Simulator>>) -> Self {
-        Self::Paychex(simulator)
+impl<S: Simulated> From<Arc<Mutex<S>>> for System {
+    fn from(simulator: Arc<Mutex<S>>) -> Self {
+        Self(simulator)
     }
 }
 
 impl System {
     fn handle(&self, request: &HttpRequest, now: Timestamp) -> Reply {
-        match self {
-            Self::GoCardless(simulator) => lock(simulator).handle(request, now),
-            Self::Syspro(simulator) => lock(simulator).handle(request, now),
-            Self::Paychex(simulator) => lock(simulator).handle(request, now),
-            Self::OracleEbs(simulator) => lock(simulator).handle(request, now),
-        }
+        let mut simulator = lock(&*self.0);
+        simulator.tick(now);
+        simulator.handle(request, now)
     }
 
     fn collect(&self, ticket: crate::Ticket, now: Timestamp) -> Reply {
-        match self {
-            Self::GoCardless(simulator) => lock(simulator).collect(ticket, now),
-            Self::Syspro(simulator) => lock(simulator).collect(ticket, now),
-            Self::Paychex(simulator) => lock(simulator).collect(ticket, now),
-            Self::OracleEbs(simulator) => lock(simulator).collect(ticket, now),
-        }
+        lock(&*self.0).collect(ticket, now)
     }
 }
 
 /// Locks a simulator; one that panicked while it was locked is still worth asking.
-pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T: ?Sized>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -44,6 +44,7 @@ pub use verbs::{Collected, Party};
 pub use webhooks::{EVENTS_MAX, Endpoint, Sending, sign};
 
 use crate::faults::Faults;
+use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use admission::Window;
 use jiff::Timestamp;
@@ -164,5 +165,19 @@ impl Simulator {
             .iter()
             .map(|row| row.id.clone())
             .collect()
+    }
+}
+
+impl Simulated for Simulator {
+    fn handle(&mut self, request: &HttpRequest, now: Timestamp) -> Reply {
+        Self::handle(self, request, now)
+    }
+
+    fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
+        Self::collect(self, ticket, now)
+    }
+
+    fn calls(&self) -> u64 {
+        Self::calls(self)
     }
 }

@@ -38,6 +38,7 @@ pub use tables::{
 
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -167,4 +168,22 @@ impl Simulator {
 fn local(at: Timestamp, zone: &TimeZone) -> DateTime {
     let local = at.to_zoned(zone.clone()).datetime();
     local.with().subsec_nanosecond(0).build().unwrap_or(local)
+}
+
+impl Simulated for Simulator {
+    fn handle(&mut self, request: &HttpRequest, now: Timestamp) -> Reply {
+        Self::handle(self, request, now)
+    }
+
+    fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
+        Self::collect(self, ticket, now)
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        Self::tick(self, now);
+    }
+
+    fn calls(&self) -> u64 {
+        Self::calls(self)
+    }
 }

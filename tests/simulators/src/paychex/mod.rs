@@ -37,6 +37,7 @@ pub use sums::Sums;
 
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use hooks::Outbox;
 use jiff::{SignedDuration, Timestamp};
@@ -176,5 +177,19 @@ impl Simulator {
             .iter()
             .filter(|asked| asked.identifiers)
             .collect()
+    }
+}
+
+impl Simulated for Simulator {
+    fn handle(&mut self, request: &HttpRequest, now: Timestamp) -> Reply {
+        Self::handle(self, request, now)
+    }
+
+    fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
+        Self::collect(self, ticket, now)
+    }
+
+    fn calls(&self) -> u64 {
+        Self::calls(self)
     }
 }

@@ -47,6 +47,7 @@ pub use settings::{
 
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use answer::{Exception, Node};
 use jiff::Timestamp;
@@ -237,5 +238,23 @@ impl Simulator {
         let due = now.checked_add(by).unwrap_or(Timestamp::MAX);
         self.late.insert(ticket, LateCall { due, ..late });
         Reply::Delay { by, ticket }
+    }
+}
+
+impl Simulated for Simulator {
+    fn handle(&mut self, request: &HttpRequest, now: Timestamp) -> Reply {
+        Self::handle(self, request, now)
+    }
+
+    fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
+        Self::collect(self, ticket, now)
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        Self::tick(self, now);
+    }
+
+    fn calls(&self) -> u64 {
+        Self::calls(self)
     }
 }
