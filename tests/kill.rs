@@ -1,16 +1,18 @@
 //! SIGKILL at random moments under load, against the simulated systems over real sockets.
 //!
-//! The binary runs on a site file of its own, is killed again and again while payments are collected, while the ERP is
-//! away and while one in twenty of the ERP's answers is cut off after it has posted, and is started again on what is on
+//! The binary runs on a pairing's site file, is killed again and again while records are made, while the target is away
+//! and while one in twenty of the target's answers is cut off after it has posted, and is started again on what is on
 //! disk. In the end the books of both sides are compared to the penny, without asking the engine; then the engine's own
 //! counters and its audit trail must say the same.
 //!
-//! The suite runs a small campaign. `ML_KILL_ROUNDS` and `ML_KILL_EVENTS` make it a long one; a failing round prints its
-//! seed, and `ML_KILL_SEED` repeats it (the moments of the kills depend on the machine as well).
+//! The suite runs one small round of every pairing that the demonstration knows, all at once. `ML_KILL_PAIRING` names one
+//! of them, `ML_KILL_ROUNDS` and `ML_KILL_EVENTS` make it a long campaign; a failing round prints its seed, and
+//! `ML_KILL_SEED` repeats it (the moments of the kills depend on the machine as well).
 
 use crate::cli::Sealed;
 use ml_connector_simulators::books::Difference;
-use ml_connector_simulators::demo::{self, Listen, Options, SCENARIOS, World};
+use ml_connector_simulators::demo::{self, Listen, Options, PAIRINGS, Pairing, World};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -30,32 +32,63 @@ struct Round {
 
 #[test]
 fn nothing_is_lost_or_doubled_by_killing_it() {
-    let rounds = number("ML_KILL_ROUNDS", 2);
-    let payments = usize::try_from(number("ML_KILL_EVENTS", 300)).unwrap();
+    let wanted = std::env::var("ML_KILL_PAIRING").ok();
+    let campaigns: Vec<(usize, String)> = std::thread::scope(|scope| {
+        let campaigns: Vec<_> = PAIRINGS
+            .iter()
+            .filter(|pairing| wanted.as_deref().is_none_or(|name| name == pairing.name))
+            .map(|pairing| scope.spawn(|| campaign(*pairing)))
+            .collect();
+        assert!(!campaigns.is_empty(), "no pairing is called {wanted:?}");
+        campaigns
+            .into_iter()
+            .map(|campaign| campaign.join().unwrap())
+            .collect()
+    });
+    let mut table =
+        String::from("pairing                   seed  kills  posted  held  lost  doubled  other\n");
+    for (_, lines) in &campaigns {
+        table.push_str(lines);
+    }
+    println!("{table}");
+    let bad: usize = campaigns.iter().map(|(bad, _)| bad).sum();
+    assert_eq!(bad, 0, "\n{table}");
+}
+
+/// All rounds of one pairing: how many differences there were, and a line for each round.
+fn campaign(pairing: Pairing) -> (usize, String) {
+    let rounds = number("ML_KILL_ROUNDS", 1);
+    let records = usize::try_from(number("ML_KILL_EVENTS", 200)).unwrap();
     let first_seed = number("ML_KILL_SEED", 1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    let mut table = String::from("seed  kills  posted  held  lost  doubled  other\n");
+    let mut lines = String::new();
     let mut bad = 0;
     for seed in first_seed..first_seed + rounds {
-        let round = runtime.block_on(round(seed, payments));
+        let round = runtime.block_on(round(pairing, seed, records));
         writeln!(
-            table,
-            "{seed:>4}  {:>5}  {:>6}  {:>4}  {:>4}  {:>7}  {:>5}",
-            round.kills, round.posted, round.held, round.lost, round.doubled, round.other
+            lines,
+            "{:<24}  {seed:>4}  {:>5}  {:>6}  {:>4}  {:>4}  {:>7}  {:>5}",
+            pairing.name,
+            round.kills,
+            round.posted,
+            round.held,
+            round.lost,
+            round.doubled,
+            round.other
         )
         .unwrap();
         bad += round.lost + round.doubled + round.other;
         assert!(
             round.kills > 0,
-            "seed {seed}: the load was over before the first kill"
+            "{} seed {seed}: the load was over before the first kill",
+            pairing.name
         );
     }
-    println!("{table}");
-    assert_eq!(bad, 0, "\n{table}");
+    (bad, lines)
 }
 
 fn number(name: &str, default: u64) -> u64 {
@@ -65,11 +98,11 @@ fn number(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
-async fn round(seed: u64, payments: usize) -> Round {
-    let steps = (payments / 10).clamp(10, 200);
+async fn round(pairing: Pairing, seed: u64, records: usize) -> Round {
+    let steps = (records / 10).clamp(10, 200);
     let options = Options {
         seed,
-        payments,
+        records,
         steps,
         pace: Duration::from_millis(60),
         outage: steps / 3..steps / 2,
@@ -78,20 +111,17 @@ async fn round(seed: u64, payments: usize) -> Round {
         retry_gap: Duration::from_millis(150),
         ..Options::default()
     };
-    let mut world = SCENARIOS[0].start(options).await.unwrap();
+    let mut world = World::start(pairing, options).await.unwrap();
     let lab = Lab::new(&world);
     let mut dice = Dice(seed);
     let mut engine = lab.start();
-    lab.fine(
-        &[
-            "crosswalk",
-            "import",
-            "customers.csv",
-            "--reason",
-            "first load",
-        ],
-        "",
-    );
+    for table in &lab.tables {
+        let file = format!("{table}.csv");
+        lab.fine(
+            &["crosswalk", "import", &file, "--reason", "first load"],
+            "",
+        );
+    }
     world.send_to(&format!("http://{}", lab.webhooks));
     let mut kills = 0;
     {
@@ -144,7 +174,7 @@ async fn round(seed: u64, payments: usize) -> Round {
         other: report.differences.len() - lost - doubled,
     };
     if !report.agrees() {
-        println!("seed {seed}: {:#?}", report.differences);
+        println!("{} seed {seed}: {:#?}", pairing.name, report.differences);
     }
     world.stop().await;
     round
@@ -153,6 +183,8 @@ async fn round(seed: u64, payments: usize) -> Round {
 /// A folder with definitions, site, vault and store, in which the engine is started again and again.
 struct Lab {
     sealed: Sealed,
+    /// Matching tables that are filled first, each from a file of its name.
+    tables: Vec<&'static str>,
     webhooks: SocketAddr,
     admin: SocketAddr,
 }
@@ -170,8 +202,23 @@ impl Lab {
             admin: admin.to_string(),
         };
         sealed.file("ml-connector.yaml", &world.site(&listen));
+        let mut files: BTreeMap<&'static str, String> = BTreeMap::new();
+        for row in world.crosswalk() {
+            let columns = row.values.iter().map(|(name, _)| *name);
+            let header = std::iter::once("key").chain(columns).collect::<Vec<_>>();
+            let text = files
+                .entry(row.table)
+                .or_insert_with(|| header.join(",") + "\n");
+            let cells = row.values.iter().map(|(_, value)| value.as_str());
+            let cells: Vec<&str> = std::iter::once(row.key.as_str()).chain(cells).collect();
+            text.push_str(&(cells.join(",") + "\n"));
+        }
+        for (table, text) in &files {
+            sealed.file(&format!("{table}.csv"), text);
+        }
         let lab = Self {
             sealed,
+            tables: files.into_keys().collect(),
             webhooks,
             admin,
         };
@@ -179,17 +226,6 @@ impl Lab {
         for (name, value) in world.secrets() {
             lab.fine(&["secrets", "set", name], &value);
         }
-        let mut csv = String::from("customer,syspro,currency\n");
-        for row in world.crosswalk() {
-            let cell = |name: &str| {
-                row.values
-                    .iter()
-                    .find(|(key, _)| *key == name)
-                    .map_or("", |(_, value)| value)
-            };
-            writeln!(csv, "{},{},{}", row.key, cell("syspro"), cell("currency")).unwrap();
-        }
-        lab.sealed.file("customers.csv", &csv);
         lab
     }
 
@@ -255,22 +291,31 @@ impl Lab {
     fn account(&self, progress: &demo::Progress) -> u64 {
         let ran = self.sealed.run(&["status", "--format", "json"]);
         let status: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-        let one = &status["integrations"][0];
-        let states = one["states"].as_object().unwrap();
-        let state = |name: &str| states[name].as_u64().unwrap();
-        let sum: u64 = states.values().map(|number| number.as_u64().unwrap()).sum();
-        assert_eq!(one["received"].as_u64().unwrap(), sum, "{one}");
+        let mut states: BTreeMap<String, u64> = BTreeMap::new();
+        for one in status["integrations"].as_array().unwrap() {
+            let mut sum = 0;
+            for (state, number) in one["states"].as_object().unwrap() {
+                let number = number.as_u64().unwrap();
+                *states.entry(state.clone()).or_default() += number;
+                sum += number;
+            }
+            assert_eq!(one["received"].as_u64().unwrap(), sum, "{one}");
+        }
+        let state = |name: &str| states.get(name).copied().unwrap_or(0);
+        let log = || self.log_tail();
         assert_eq!(
-            sum, progress.collected as u64,
-            "each payment is accounted for: {one}"
+            states.values().sum::<u64>(),
+            progress.made as u64,
+            "each record is accounted for: {status:#}\n{}",
+            log()
         );
         assert_eq!(
             state("delivered"),
             progress.to_post as u64,
-            "{one}\n{}",
-            self.log_tail()
+            "{status:#}\n{}",
+            log()
         );
-        assert_eq!(state("held"), progress.to_hold as u64, "{one}");
+        assert_eq!(state("held"), progress.to_hold as u64, "{status:#}");
         let verified = self.fine(&["audit", "verify"], "");
         assert!(!verified.is_empty() || status["records"].as_u64() > Some(0));
         state("held")

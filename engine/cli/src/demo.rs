@@ -14,17 +14,17 @@ pub type Step<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Where demonstrations come from.
 pub trait Stage {
-    /// Names and titles of what can be shown; the first is the default.
-    fn scenarios(&self) -> Vec<(String, String)>;
+    /// Names and titles of the pairings that can be shown, in their order.
+    fn pairings(&self) -> Vec<(String, String)>;
     /// Every definition file: path from the root, and text.
     fn definitions(&self) -> Vec<(String, String)>;
     /// Sets a world up; nothing has been sent yet.
     ///
     /// # Errors
-    /// If there is no such scenario, or no loopback port.
+    /// If there is no such pairing, or no loopback port.
     fn start<'a>(
         &'a self,
-        scenario: &'a str,
+        pairing: &'a str,
         options: Options,
     ) -> Step<'a, anyhow::Result<Box<dyn World>>>;
 }

@@ -6,14 +6,14 @@ use ml_connector_cli::demo::{
 use ml_connector_simulators::demo;
 use serde_json::Value as Document;
 
-/// Every scenario of the simulators.
+/// Every pairing of the simulators.
 pub(crate) struct Simulators;
 
 impl Stage for Simulators {
-    fn scenarios(&self) -> Vec<(String, String)> {
-        demo::SCENARIOS
+    fn pairings(&self) -> Vec<(String, String)> {
+        demo::PAIRINGS
             .iter()
-            .map(|scenario| (scenario.name.to_owned(), scenario.title.to_owned()))
+            .map(|pairing| (pairing.name.to_owned(), pairing.title.to_owned()))
             .collect()
     }
 
@@ -23,19 +23,19 @@ impl Stage for Simulators {
 
     fn start<'a>(
         &'a self,
-        scenario: &'a str,
+        pairing: &'a str,
         options: Options,
     ) -> Step<'a, anyhow::Result<Box<dyn World>>> {
         Box::pin(async move {
-            let Some(scenario) = demo::Scenario::named(scenario) else {
-                anyhow::bail!("there is no scenario `{scenario}`");
+            let Some(pairing) = demo::Pairing::named(pairing) else {
+                anyhow::bail!("there is no pairing `{pairing}`");
             };
             let options = demo::Options {
                 seed: options.seed,
-                payments: options.events,
+                records: options.events,
                 ..demo::Options::default()
             };
-            let world = scenario.start(options).await?;
+            let world = demo::World::start(pairing, options).await?;
             Ok(Box::new(Simulated(world)) as Box<dyn World>)
         })
     }
@@ -135,10 +135,10 @@ fn progress(at: &demo::Progress) -> Progress {
     Progress {
         step: at.step,
         steps: at.steps,
-        made: at.collected,
+        made: at.made,
         to_post: at.to_post,
         posted: at.posted,
         to_hold: at.to_hold,
-        target_up: at.erp_up,
+        target_up: at.target_up,
     }
 }

@@ -1,9 +1,10 @@
 //! Real sockets: answers, cuts, delays, outages, webhooks, and the whole demonstration world.
 
 use crate::support::start;
-use ml_connector_simulators::demo::{Listen, Options, SCENARIOS};
+use ml_connector_simulators::demo::syspro_gocardless::Show;
+use ml_connector_simulators::demo::{Listen, Options, PAIRINGS, World};
 use ml_connector_simulators::gocardless::{self, Endpoint, Kind, Party, Sending};
-use ml_connector_simulators::serve::{Server, lock};
+use ml_connector_simulators::serve::{Server, lock, wall_clock};
 use ml_connector_simulators::syspro::{self, Fault, On, Period, Switches};
 use ml_connector_simulators::webhooks::Sender;
 use std::net::SocketAddr;
@@ -260,7 +261,7 @@ mod engine {
 
     /// Posts one receipt through the REST layer; `times` is how often.
     pub(super) async fn post(
-        world: &World,
+        (world, collector): (&World, &Mutex<gocardless::Simulator>),
         erp: SocketAddr,
         payment: &str,
         amount: &str,
@@ -272,7 +273,7 @@ mod engine {
             .map(|row| (row.key, row.values[0].1.clone()))
             .collect();
         let customer = {
-            let collector = world.collector.lock().unwrap();
+            let collector = collector.lock().unwrap();
             let own = collector
                 .collected()
                 .into_iter()
@@ -307,10 +308,27 @@ mod engine {
     }
 }
 
+/// A world of the first pairing, and a way behind its ports.
+async fn world(
+    options: Options,
+) -> (
+    World,
+    Arc<Mutex<gocardless::Simulator>>,
+    Arc<Mutex<syspro::Simulator>>,
+) {
+    let show = Show::start(options.clone(), wall_clock()()).await.unwrap();
+    let (collector, erp) = (show.collector(), show.erp());
+    (
+        World::of(PAIRINGS[0], options, Box::new(show)),
+        collector,
+        erp,
+    )
+}
+
 #[tokio::test]
 async fn the_world_sends_everything_and_its_table_tells_right_from_wrong() {
     let options = Options {
-        payments: 30,
+        records: 30,
         steps: 3,
         pace: Duration::ZERO,
         outage: 1..2,
@@ -319,7 +337,7 @@ async fn the_world_sends_everything_and_its_table_tells_right_from_wrong() {
         batch: 5,
         ..Options::default()
     };
-    let mut world = SCENARIOS[0].start(options).await.unwrap();
+    let (mut world, collector, erp_books) = world(options).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let engine = listener.local_addr().unwrap();
     let listen = Listen {
@@ -352,12 +370,12 @@ async fn the_world_sends_everything_and_its_table_tells_right_from_wrong() {
     world.send_to(&format!("http://{engine}"));
     assert!(world.advance().await.unwrap());
     assert!(world.advance().await.unwrap());
-    assert!(!world.progress().erp_up && talk(erp, &version()).await.is_err());
+    assert!(!world.progress().target_up && talk(erp, &version()).await.is_err());
     world.run(|_| ()).await.unwrap();
-    assert!(world.progress().erp_up);
+    assert!(world.progress().target_up);
 
     let progress = world.progress();
-    assert_eq!((progress.collected, progress.refused), (30, 4));
+    assert_eq!((progress.made, progress.refused), (30, 4));
     assert!(progress.to_hold < 30);
     while seen.lock().unwrap().len() < 30 {
         tokio::task::yield_now().await;
@@ -368,14 +386,14 @@ async fn the_world_sends_everything_and_its_table_tells_right_from_wrong() {
         payments
     };
     let amount_of = |payment: &str| {
-        let own = lock(&world.collector)
+        let own = lock(&collector)
             .collected()
             .into_iter()
             .find(|own| own.payment == payment);
         own.unwrap().amount().to_string()
     };
     for payment in &payments {
-        engine::post(&world, erp, payment, &amount_of(payment), 1).await;
+        engine::post((&world, &collector), erp, payment, &amount_of(payment), 1).await;
     }
     assert!(world.settle(Duration::from_secs(10), |_| ()).await);
     let closing = world.closing(None);
@@ -392,8 +410,8 @@ async fn the_world_sends_everything_and_its_table_tells_right_from_wrong() {
             .iter()
             .any(|line| line.what == "duplicate" && line.world > 0)
     );
-    let posted = lock(&world.erp).receipts()[0].reference.clone();
-    engine::post(&world, erp, &posted, &amount_of(&posted), 1).await;
+    let posted = lock(&erp_books).receipts()[0].reference.clone();
+    engine::post((&world, &collector), erp, &posted, &amount_of(&posted), 1).await;
     let closing = world.closing(None);
     assert!(!closing.ok && closing.differences.len() == 1, "{closing}");
     assert!(closing.differences[0].contains("posted 2 times"));
@@ -406,15 +424,15 @@ async fn two_worlds_of_one_seed_agree_in_every_amount() {
     let amounts = async |seed| {
         let options = Options {
             seed,
-            payments: 12,
+            records: 12,
             steps: 1,
             tampered: 0,
             pace: Duration::ZERO,
             ..Options::default()
         };
-        let mut world = SCENARIOS[0].start(options).await.unwrap();
+        let (mut world, collector, _) = world(options).await;
         world.run(|_| ()).await.unwrap();
-        let collected = lock(&world.collector).collected();
+        let collected = lock(&collector).collected();
         world.stop().await;
         collected
             .into_iter()

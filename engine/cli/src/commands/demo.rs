@@ -3,7 +3,7 @@
 mod show;
 
 use super::Format;
-use crate::demo::{Closing, EngineCounts, Options, Stage, World};
+use crate::demo::{EngineCounts, Options, Stage, World};
 use crate::failure::{Exit, usage};
 use crate::operator::{accepted, block_on, unexpected};
 use crate::running::seams;
@@ -16,9 +16,9 @@ use ml_connector_core::identity::CrosswalkId;
 use ml_connector_runtime::operator::{Act, Command, Reply, Status};
 use ml_connector_runtime::{Clock as _, Engine, EngineOptions, Listen, SystemClock, telemetry};
 use ml_connector_store::vault::Secret;
-use ml_connector_store::{CrosswalkEntry, Verification, verify};
+use ml_connector_store::{CrosswalkEntry, verify};
 pub(crate) use show::DemoOutput;
-use show::Shown;
+use show::{PairingView, Shown};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,24 +29,26 @@ use tempfile::TempDir;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     ml-connector demo\n  \
+    ml-connector demo --pairing list\n  \
     ml-connector demo --events 2000 --seed 7\n  \
     ml-connector demo --keep                # then look at it with the commands that it prints\n\n\
-    It starts simulated systems and the engine on loopback ports, sends signed events, some twice and some tampered with, \
-    takes the target off the network for a while, cuts some of its answers off, and compares the books of both sides.\n\
+    For one pairing after the other it starts simulated systems and the engine on loopback ports, sends signed events, some \
+    twice and some tampered with, takes the target off the network for a while, cuts some of its answers off, and compares \
+    the books of both sides.\n\
     Exit codes: 0 the books agree, 1 they do not, 3 it could not run.")]
 pub(crate) struct Args {
-    /// Leave it running at the end, to look at, until Ctrl-C.
+    /// Leave it running at the end, to look at, until Ctrl-C. Shows one pairing, the first if none is named.
     #[arg(long)]
     keep: bool,
-    /// Records to make in the source.
+    /// Records to make in the source of each pairing.
     #[arg(long, value_name = "NUMBER", default_value_t = 240)]
     events: usize,
     /// Decides amounts, order, duplicates and faults: the same seed shows the same.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// What is shown; `--scenario list` lists what there is.
+    /// The one pairing to show; `--pairing list` lists them. Default: all, one after the other.
     #[arg(long, value_name = "NAME")]
-    scenario: Option<String>,
+    pairing: Option<String>,
     /// Log the engine to stderr, e.g. `info`.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -67,23 +69,50 @@ pub(super) fn perform(
     stage: &dyn Stage,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Exit> {
-    let scenarios = stage.scenarios();
-    if args.scenario.as_deref() == Some("list") {
-        for (name, title) in &scenarios {
+    let pairings = stage.pairings();
+    if args.pairing.as_deref() == Some("list") {
+        for (name, title) in &pairings {
             terminal.line(format!("{name}: {title}"))?;
         }
         return Ok(Exit::Fine);
     }
-    let chosen = match &args.scenario {
-        Some(wanted) => scenarios.iter().find(|(name, _)| name == wanted),
-        None => scenarios.first(),
+    let chosen: Vec<&(String, String)> = match &args.pairing {
+        Some(wanted) => pairings.iter().filter(|(name, _)| name == wanted).collect(),
+        None if args.keep => pairings.iter().take(1).collect(),
+        None => pairings.iter().collect(),
     };
-    let (name, title) =
-        chosen.ok_or_else(|| usage("there is no such scenario; `--scenario list` lists them"))?;
+    if chosen.is_empty() {
+        return Err(usage(
+            "there is no such pairing; `--pairing list` lists them",
+        ));
+    }
     if let Some(filter) = &args.log {
         telemetry::start(filter)?;
     }
-    terminal.tell(terminal.tone_told(Tone::Strong, title));
+    let mut output = DemoOutput::new();
+    let mut exit = Exit::Fine;
+    for (name, title) in chosen {
+        let (ended, shown) = show_one(args, stage, (name, title), terminal)?;
+        output.add(shown);
+        if ended != Exit::Fine {
+            exit = ended;
+        }
+    }
+    if args.format == Format::Json {
+        terminal.json(&output)?;
+        terminal.flush()?;
+    }
+    Ok(exit)
+}
+
+/// One pairing, from its systems' start to their end.
+fn show_one(
+    args: &Args,
+    stage: &dyn Stage,
+    (name, title): (&str, &str),
+    terminal: &mut Terminal,
+) -> anyhow::Result<(Exit, PairingView)> {
+    terminal.tell(terminal.tone_told(Tone::Strong, &format!("{name}: {title}")));
     let folder = tempfile::Builder::new()
         .prefix("ml-connector-demo-")
         .tempdir()
@@ -98,7 +127,7 @@ pub(super) fn perform(
             .await
             .context("cannot set up the simulated world")?;
         let played = tokio::select! {
-            played = play(args, stage, world, &folder, terminal) => played?,
+            played = play(args, stage, name, world, &folder, terminal) => played?,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
                 anyhow::bail!("interrupted");
@@ -106,12 +135,9 @@ pub(super) fn perform(
         };
         played.end(args.keep, terminal).await
     });
-    match done {
-        Ok(Exit::Fine) => {}
-        Ok(Exit::Findings) | Err(_) => {
-            let kept = folder.keep();
-            terminal.tell(format!("its files are kept for a look: {}", kept.display()));
-        }
+    if !matches!(done, Ok((Exit::Fine, _))) {
+        let kept = folder.keep();
+        terminal.tell(format!("its files are kept for a look: {}", kept.display()));
     }
     done
 }
@@ -121,13 +147,14 @@ struct Played {
     installation: Installation,
     engine: Engine,
     world: Box<dyn World>,
-    fits: bool,
+    shown: PairingView,
 }
 
 /// Everything between a world that is set up and its books.
 async fn play(
     args: &Args,
     stage: &dyn Stage,
+    name: &str,
     mut world: Box<dyn World>,
     folder: &TempDir,
     terminal: &mut Terminal,
@@ -150,29 +177,38 @@ async fn play(
     let closing = world.closing(&counts);
     let verified =
         verify(&installation.store(), &mut |_, _| {}).context("cannot verify the journal")?;
-    let fits = report(args, &closing, &verified, settled, terminal)?;
+    let shown = PairingView::of(name, &closing, &verified, settled);
+    if args.format == Format::Text {
+        shown.print(terminal)?;
+        terminal.flush()?;
+    }
     Ok(Played {
         installation,
         engine,
         world,
-        fits,
+        shown,
     })
 }
 
 impl Played {
     /// Leaves it running if that is wanted, then stops everything in order.
-    async fn end(self, keep_running: bool, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+    async fn end(
+        self,
+        keep_running: bool,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<(Exit, PairingView)> {
         if keep_running {
             keep(&self.installation, &self.engine, terminal).await?;
         }
         let stopped = self.engine.stop(GRACE).await;
         self.world.stop().await;
         anyhow::ensure!(stopped.store_closed, "the store was not closed in order");
-        Ok(if self.fits && stopped.in_time {
+        let exit = if self.shown.fits() && stopped.in_time {
             Exit::Fine
         } else {
             Exit::Findings
-        })
+        };
+        Ok((exit, self.shown))
     }
 }
 
@@ -288,23 +324,6 @@ fn states(status: &Status) -> [u64; 7] {
         }
         sums
     })
-}
-
-/// Prints the end; whether everything fits.
-fn report(
-    args: &Args,
-    closing: &Closing,
-    verified: &Verification,
-    settled: bool,
-    terminal: &mut Terminal,
-) -> anyhow::Result<bool> {
-    let output = DemoOutput::of(closing, verified, settled);
-    match args.format {
-        Format::Json => terminal.json(&output)?,
-        Format::Text => output.print(terminal)?,
-    }
-    terminal.flush()?;
-    Ok(output.fits())
 }
 
 /// Says how to look at what was left running, and waits for Ctrl-C.

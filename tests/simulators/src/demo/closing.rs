@@ -1,7 +1,6 @@
 //! The table at the end of a demonstration.
 
-use crate::books::Report;
-use crate::gocardless::Collected;
+use super::pairing::Account;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,13 +63,11 @@ pub struct Closing {
 
 impl Closing {
     pub(super) fn make(
-        books: &Report,
-        held: &[Collected],
-        (received, again): (u64, u64),
-        tampered: u64,
-        refused: u64,
+        account: &Account,
+        (tampered, refused): (u64, u64),
         engine: Option<&EngineCounts>,
     ) -> Self {
+        let books = &account.books;
         let line =
             |what, world: u64, pick: fn(&EngineCounts) -> u64, fits: fn(u64, u64) -> bool| {
                 let engine = engine.map(pick);
@@ -85,16 +82,21 @@ impl Closing {
         // A sweep may have seen events before their webhook came, and sees them again.
         let at_least = |engine, world| engine >= world;
         let mut lines = vec![
-            line("received", received, |engine| engine.received, at_least),
-            line("duplicate", again, |engine| engine.duplicate, at_least),
-            line("refused", tampered, |engine| engine.refused, equal),
             line(
-                "posted",
-                books.receipts as u64,
-                |engine| engine.posted,
-                equal,
+                "received",
+                account.received,
+                |engine| engine.received,
+                at_least,
             ),
-            line("held", held.len() as u64, |engine| engine.held, equal),
+            line(
+                "duplicate",
+                account.duplicate,
+                |engine| engine.duplicate,
+                at_least,
+            ),
+            line("refused", tampered, |engine| engine.refused, equal),
+            line("posted", account.posted, |engine| engine.posted, equal),
+            line("held", account.held, |engine| engine.held, equal),
         ];
         for line in &mut lines {
             if line.what == "refused" {
@@ -102,8 +104,8 @@ impl Closing {
             }
         }
         let mut held_sums: BTreeMap<&str, Decimal> = BTreeMap::new();
-        for own in held {
-            *held_sums.entry(&own.currency).or_default() += own.amount();
+        for (currency, amount) in &account.held_sums {
+            *held_sums.entry(currency).or_default() += amount;
         }
         let money: Vec<Money> = books
             .sums

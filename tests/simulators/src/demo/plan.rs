@@ -9,23 +9,23 @@ use std::time::Duration;
 pub struct Options {
     /// Decides ids, amounts, order and faults.
     pub seed: u64,
-    /// Payments to collect.
-    pub payments: usize,
+    /// Records that the source makes.
+    pub records: usize,
     /// Parts in which they arrive.
     pub steps: usize,
     /// Pause between two parts.
     pub pace: Duration,
-    /// Parts during which the ERP is off the network; empty for none.
+    /// Parts during which the target is off the network; empty for none.
     pub outage: Range<usize>,
     /// So many of a thousand events are sent twice.
     pub twice_per_mille: u32,
     /// Requests that are tampered with on the way, or signed with a wrong secret.
     pub tampered: usize,
-    /// So many of a thousand of the ERP's posts are cut off after they were carried out.
+    /// So many of a thousand of the target's posts are cut off after they were carried out.
     pub cut_per_mille: u32,
     /// Most events in one request.
     pub batch: usize,
-    /// How long the ERP may go on working on a post whose answer was lost, as the site file says it.
+    /// How long the target may go on working on a post whose answer was lost, as the site file says it.
     pub settle: &'static str,
     /// Gap before a webhook that was not taken is sent again; the vendor waits a minute first.
     pub retry_gap: Duration,
@@ -35,7 +35,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             seed: 1,
-            payments: 240,
+            records: 240,
             steps: 24,
             pace: Duration::from_millis(150),
             outage: 8..14,
@@ -50,10 +50,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How many payments arrive in a part: spread evenly, the first parts take what is left over.
-    pub(super) fn payments_in(&self, step: usize) -> usize {
+    /// How many records are made in a part: spread evenly, the first parts take what is left over.
+    pub(super) fn records_in(&self, step: usize) -> usize {
         let steps = self.steps.max(1);
-        self.payments / steps + usize::from(step < self.payments % steps)
+        self.records / steps + usize::from(step < self.records % steps)
     }
 
     /// Whether a request is tampered with in this part: spread evenly from the second part on.
@@ -78,13 +78,13 @@ mod tests {
     #[test]
     fn the_parts_add_up() {
         let options = Options {
-            payments: 101,
+            records: 101,
             steps: 7,
             tampered: 9,
             ..Options::default()
         };
         assert_eq!(
-            (0..7).map(|step| options.payments_in(step)).sum::<usize>(),
+            (0..7).map(|step| options.records_in(step)).sum::<usize>(),
             101
         );
         assert_eq!(

@@ -69,6 +69,17 @@ fn words(at: &Progress) -> String {
 pub(crate) struct DemoOutput {
     /// Version of this document's form.
     version: u32,
+    /// Whether everything fits in every pairing.
+    fits: bool,
+    /// The pairings that were shown.
+    pairings: Vec<PairingView>,
+}
+
+/// What came of one pairing.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PairingView {
+    /// Its name.
+    pairing: String,
     /// Whether both books, the engine's counts and the journal agree, and everything arrived in time.
     fits: bool,
     /// Whether everything arrived in time.
@@ -114,9 +125,29 @@ struct MoneyView {
 }
 
 impl DemoOutput {
-    pub(super) fn of(closing: &Closing, verified: &Verification, settled: bool) -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             version: 1,
+            fits: true,
+            pairings: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, shown: PairingView) {
+        self.fits &= shown.fits;
+        self.pairings.push(shown);
+    }
+}
+
+impl PairingView {
+    pub(super) fn of(
+        pairing: &str,
+        closing: &Closing,
+        verified: &Verification,
+        settled: bool,
+    ) -> Self {
+        Self {
+            pairing: pairing.to_owned(),
             fits: closing.fits && settled && verified.damage.is_none(),
             settled,
             counts: closing

@@ -1,0 +1,160 @@
+//! GoCardless in a demonstration: the simulator behind its port, its sender, and what has become of its events. Every
+//! pairing whose source it is shares this.
+
+use super::{Error, Options};
+use crate::gocardless::{self, Access, Endpoint, Kind, Sending};
+use crate::serve::{Server, lock};
+use crate::system::Delivery;
+use crate::webhooks::{Counts, Sender};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+const TOKEN: &str = "sandbox_demo_token";
+const WEBHOOK_SECRET: &str = "ED7D658C-DEMO-4941-948B-3973214F2D49";
+
+/// The collector of one demonstration.
+#[derive(Debug)]
+pub(super) struct Collector {
+    /// The system itself.
+    pub(super) simulator: Arc<Mutex<gocardless::Simulator>>,
+    server: Server,
+    sender: Option<Sender>,
+}
+
+/// A simulator with one merchant and a token, not behind a port yet: set it up first.
+pub(super) fn simulator(options: &Options, now: Timestamp) -> gocardless::Simulator {
+    let settings = gocardless::Settings {
+        tokens: BTreeMap::from([(TOKEN.to_owned(), Access::ReadWrite)]),
+        // The demonstration squeezes days into seconds.
+        calls_per_minute: 1_000_000,
+        webhook_retry_gaps: vec![options.retry_gap; 1000],
+        ..gocardless::Settings::default()
+    };
+    gocardless::Simulator::new(settings, options.seed, now)
+}
+
+impl Collector {
+    /// Puts it behind a port. What happened before is history: the engine's webhook did not exist yet.
+    pub(super) async fn start(mut simulator: gocardless::Simulator) -> Result<Self, Error> {
+        simulator.forget_unsent();
+        let simulator = Arc::new(Mutex::new(simulator));
+        Ok(Self {
+            server: Server::start(simulator.clone())
+                .await
+                .map_err(Error::Listen)?,
+            simulator,
+            sender: None,
+        })
+    }
+
+    /// The connection `gocardless` of a site file, indented to stand under `connections:`.
+    pub(super) fn connection(&self) -> String {
+        format!(
+            "\x20 gocardless:\n\
+             \x20   connector: gocardless\n\
+             \x20   settings: {{ environment: sandbox, base_url: \"{}\" }}\n\
+             \x20   secrets: {{ access_token: gocardless/token, webhook_secret: [gocardless/hook] }}\n\
+             \x20   rate_limit: {{ requests: 1000000, per: 1m }}\n",
+            self.server.url()
+        )
+    }
+
+    /// The connection's secrets.
+    pub(super) fn secrets() -> [(&'static str, String); 2] {
+        [
+            ("gocardless/token", TOKEN.to_owned()),
+            ("gocardless/hook", WEBHOOK_SECRET.to_owned()),
+        ]
+    }
+
+    /// Begins sending to the engine at this address.
+    pub(super) fn send_to(&mut self, engine: &str) {
+        let mut simulator = lock(&self.simulator);
+        simulator.clear_endpoints();
+        simulator.add_endpoint(Endpoint {
+            url: format!("{engine}/webhooks/gocardless"),
+            secret: WEBHOOK_SECRET.to_owned(),
+        });
+        drop(simulator);
+        if self.sender.is_none() {
+            self.sender = Some(Sender::start(self.simulator.clone(), 4));
+        }
+    }
+
+    /// Makes requests of the events that have happened: in no order, some of them twice.
+    pub(super) fn announce(&self, options: &Options, now: Timestamp) {
+        let sending = Sending {
+            batch: options.batch,
+            shuffled: true,
+            twice_per_mille: options.twice_per_mille,
+        };
+        lock(&self.simulator).make_webhooks(&sending, now);
+    }
+
+    /// A request that must be refused: changed on the way, signed with a wrong secret, or not signed at all. It carries an
+    /// event of its own, which must leave no trace.
+    pub(super) fn forge(
+        &self,
+        (resource, action): (&str, &str),
+        number: u64,
+        now: Timestamp,
+    ) -> Option<Delivery> {
+        let delivery = lock(&self.simulator).forge_webhook(resource, action, now)?;
+        Some(match number % 3 {
+            0 => delivery.tampered(),
+            1 => delivery.with_wrong_signature(),
+            _ => delivery.with_signature(None),
+        })
+    }
+
+    /// What the sender has seen.
+    pub(super) fn counts(&self) -> Counts {
+        self.sender.as_ref().map(Sender::counts).unwrap_or_default()
+    }
+
+    /// Whether nothing is on its way and nothing waits, also not for a repeat.
+    pub(super) fn quiet(&self) -> bool {
+        lock(&self.simulator).next_webhook_at().is_none() && self.counts().in_flight == 0
+    }
+
+    /// Different events that were taken, and how many were sent again.
+    pub(super) fn events(&self) -> (u64, u64) {
+        let simulator = lock(&self.simulator);
+        let mut seen = BTreeSet::new();
+        let mut again = 0;
+        for id in simulator.ids(Kind::Webhooks) {
+            let Some(webhook) = simulator.resource(Kind::Webhooks, &id) else {
+                continue;
+            };
+            let taken = webhook
+                .get("successful")
+                .and_then(serde_json::Value::as_bool);
+            if taken != Some(true) {
+                continue;
+            }
+            let body: serde_json::Value = webhook
+                .get("request_body")
+                .and_then(serde_json::Value::as_str)
+                .and_then(|body| serde_json::from_str(body).ok())
+                .unwrap_or_default();
+            let events = body.get("events").and_then(serde_json::Value::as_array);
+            for event in events.into_iter().flatten() {
+                let id = event
+                    .get("id")
+                    .and_then(serde_json::Value::as_str)
+                    .unwrap_or_default();
+                again += u64::from(!seen.insert(id.to_owned()));
+            }
+        }
+        (seen.len() as u64, again)
+    }
+
+    /// Closes the port.
+    pub(super) async fn stop(self) {
+        if let Some(sender) = self.sender {
+            sender.stop().await;
+        }
+        self.server.stop().await;
+    }
+}

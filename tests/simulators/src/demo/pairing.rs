@@ -1,0 +1,109 @@
+//! What a pairing supplies to be demonstrated.
+
+use super::{CrosswalkRow, Error, Listen, Options};
+use crate::books::Report;
+use crate::serve::Server;
+use crate::system::Delivery;
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use std::fmt::Debug;
+use std::pin::Pin;
+
+/// A future of a trait object.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A pairing that can be demonstrated.
+#[derive(Debug, Clone, Copy)]
+pub struct Pairing {
+    /// Its name, that of its folder under `mappings/`.
+    pub name: &'static str,
+    /// What happens in it, in a sentence.
+    pub title: &'static str,
+    /// Sets its systems up, each behind a port; nothing has been sent yet.
+    pub start: fn(Options, Timestamp) -> Doing<'static, Result<Box<dyn Play>, Error>>,
+}
+
+/// One part of a demonstration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Counted from 0.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// Records that the source makes in it.
+    pub records: usize,
+}
+
+/// How far a pairing has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Deliveries that the engine must make of what has happened so far, over all integrations of the site.
+    pub made: usize,
+    /// Of those, how many must end in the target.
+    pub to_post: usize,
+    /// Of those, how many are there, by the target's own books.
+    pub posted: usize,
+    /// Deliveries that must be held. What is neither posted nor held is skipped.
+    pub to_hold: usize,
+    /// Requests that the engine has taken.
+    pub accepted: u64,
+    /// Requests that were not taken at the first try, or not yet.
+    pub unanswered: u64,
+    /// Whether nothing is on its way to the engine and nothing waits to be sent.
+    pub quiet: bool,
+}
+
+/// What the books of both sides say in the end; the engine is not asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Both sides compared.
+    pub books: Report,
+    /// How many documents stand in the target.
+    pub posted: u64,
+    /// How many deliveries are to be held.
+    pub held: u64,
+    /// What those are worth: ISO code and major units.
+    pub held_sums: Vec<(String, Decimal)>,
+    /// Different events that the engine has acknowledged.
+    pub received: u64,
+    /// Events that were sent to it again.
+    pub duplicate: u64,
+}
+
+/// A pairing's systems while a demonstration runs.
+///
+/// [`super::World`] drives it: it counts the parts, takes the target off the network and brings it back, sends what must be
+/// refused, and makes the closing table. A pairing says what happens in each part, and what the books say.
+pub trait Play: Debug + Send {
+    /// The text of a site file. Its paths are relative: definitions beside it, store and vault under `data`. Use
+    /// [`super::site_head`].
+    fn site(&self, listen: &Listen) -> String;
+
+    /// Secrets for the vault: name in the site file, value.
+    fn secrets(&self) -> Vec<(&'static str, String)>;
+
+    /// Entries of the matching tables that somebody fills in first.
+    fn crosswalk(&self) -> Vec<CrosswalkRow>;
+
+    /// Begins sending notifications to an engine that listens at this address, e.g. `http://127.0.0.1:8080`. A source that is
+    /// only polled has nothing to do.
+    fn send_to(&mut self, engine: &str);
+
+    /// Lets one part happen: records are made, notifications become due.
+    fn happen(&mut self, part: Part, now: Timestamp);
+
+    /// The `number`th request that must be refused because it is not genuine; `None` where the source sends nothing.
+    fn forge(&mut self, number: u64, now: Timestamp) -> Option<Delivery>;
+
+    /// The system that is off the network for a while.
+    fn target(&mut self) -> &mut Server;
+
+    /// How far everything is.
+    fn tally(&self) -> Tally;
+
+    /// What the books of both sides say.
+    fn account(&self) -> Account;
+
+    /// Closes every port.
+    fn stop(self: Box<Self>) -> Doing<'static, ()>;
+}

@@ -1,0 +1,300 @@
+//! Payments that GoCardless collects become receipts in SYSPRO.
+
+mod cast;
+
+use super::collector::{self, Collector};
+use super::pairing::{Account, Doing, Pairing, Part, Play, Tally};
+use super::plan::{Options, amount_minor};
+use super::{CrosswalkRow, Error, Listen, site_head};
+use crate::books::{Expected, Posted, Report, compare};
+use crate::entropy::Entropy;
+use crate::gocardless::{self, Party};
+use crate::serve::{Server, lock};
+use crate::syspro::{self, Fault, On, Operator, Period, Switches};
+use crate::system::Delivery;
+use cast::{CAST, Fate, Member};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// The pairing.
+pub(super) const PAIRING: Pairing = Pairing {
+    name: "syspro-gocardless",
+    title: "Payments that GoCardless collects become receipts in SYSPRO",
+    start: |options, now| {
+        Box::pin(async move {
+            let show = Show::start(options, now).await?;
+            Ok(Box::new(show) as Box<dyn Play>)
+        })
+    },
+};
+
+const OPERATOR_PASSWORD: &str = "p&ss w<rd";
+const COMPANY_PASSWORD: &str = "b\u{f6}oks";
+
+/// A customer as both systems know it.
+#[derive(Debug, Clone)]
+struct Person {
+    member: Member,
+    customer: String,
+    mandate: String,
+}
+
+/// Both systems on loopback ports, with everybody who pays.
+#[derive(Debug)]
+pub struct Show {
+    options: Options,
+    collector: Collector,
+    erp: Arc<Mutex<syspro::Simulator>>,
+    server: Server,
+    people: Vec<Person>,
+    fates: BTreeMap<String, Fate>,
+    entropy: Entropy,
+}
+
+impl Show {
+    /// Sets both systems up.
+    pub async fn start(options: Options, now: Timestamp) -> Result<Self, Error> {
+        let mut collector = collector::simulator(&options, now);
+        let mut erp = erp(&options, now);
+        let people = meet(&mut collector, &mut erp, now)?;
+        let erp = Arc::new(Mutex::new(erp));
+        Ok(Self {
+            collector: Collector::start(collector).await?,
+            server: Server::start(erp.clone()).await.map_err(Error::Listen)?,
+            erp,
+            people,
+            fates: BTreeMap::new(),
+            entropy: Entropy::new(options.seed ^ 0xDE30),
+            options,
+        })
+    }
+
+    /// The collector.
+    pub fn collector(&self) -> Arc<Mutex<gocardless::Simulator>> {
+        self.collector.simulator.clone()
+    }
+
+    /// The ERP.
+    pub fn erp(&self) -> Arc<Mutex<syspro::Simulator>> {
+        self.erp.clone()
+    }
+
+    /// Collects so many payments of whoever the wheel names.
+    fn collect(&mut self, payments: usize, now: Timestamp) {
+        let wheel: Vec<usize> = (0..self.people.len())
+            .flat_map(|at| {
+                let weight = self.people.get(at).map_or(0, |person| person.member.weight);
+                std::iter::repeat_n(at, weight)
+            })
+            .collect();
+        let mut collector = lock(&self.collector.simulator);
+        for _ in 0..payments {
+            let at = self.entropy.pick(&wheel).copied().unwrap_or(0);
+            let Some(person) = self.people.get(at) else {
+                continue;
+            };
+            let amount = amount_minor(&mut self.entropy);
+            // Asked for a week ago, collected today.
+            let asked = now - SignedDuration::from_hours(7 * 24);
+            let Some(payment) = collector.collect_payment(&person.mandate, amount, &[], asked)
+            else {
+                continue;
+            };
+            if collector.confirm(&payment, now).is_ok() {
+                self.fates.insert(payment, person.member.fate);
+            }
+        }
+    }
+
+    fn to_hold(&self) -> usize {
+        let held = |fate: &&Fate| **fate != Fate::Posted;
+        self.fates.values().filter(held).count()
+    }
+
+    fn books(&self) -> Report {
+        let codes: BTreeMap<&str, &str> = self
+            .people
+            .iter()
+            .map(|person| (person.customer.as_str(), person.member.code))
+            .collect();
+        let expected: Vec<Expected> = lock(&self.collector.simulator)
+            .collected()
+            .iter()
+            .filter(|own| self.fates.get(&own.payment) == Some(&Fate::Posted))
+            .map(|own| Expected {
+                customer: codes
+                    .get(own.customer.as_str())
+                    .map(|code| (*code).to_owned()),
+                ..Expected::from(own)
+            })
+            .collect();
+        let posted: Vec<Posted> = lock(&self.erp)
+            .receipts()
+            .iter()
+            .map(Posted::from)
+            .collect();
+        compare(&expected, &posted)
+    }
+}
+
+impl Play for Show {
+    fn site(&self, listen: &Listen) -> String {
+        format!(
+            "{head}{collector}\
+             \x20 syspro:\n\
+             \x20   connector: syspro\n\
+             \x20   settings: {{ base_url: \"{erp}/SYSPROWCFService/Rest\", operator: GC, company_id: EDU1, post_settle: {settle} }}\n\
+             \x20   secrets: {{ operator_password: syspro/operator, company_password: syspro/company }}\n\
+             integrations:\n\
+             \x20 - use: syspro-gocardless/payment-receipts\n\
+             \x20   params: {{ bank: GC }}\n",
+            head = site_head(listen),
+            collector = self.collector.connection(),
+            erp = self.server.url(),
+            settle = self.options.settle,
+        )
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, String)> {
+        let mut secrets = Collector::secrets().to_vec();
+        secrets.push(("syspro/operator", OPERATOR_PASSWORD.to_owned()));
+        secrets.push(("syspro/company", COMPANY_PASSWORD.to_owned()));
+        secrets
+    }
+
+    /// Which customer is which account. One customer is left out on purpose.
+    fn crosswalk(&self) -> Vec<CrosswalkRow> {
+        self.people
+            .iter()
+            .filter(|person| person.member.fate != Fate::Unmapped)
+            .map(|person| CrosswalkRow {
+                table: "customers",
+                key: person.customer.clone(),
+                values: vec![
+                    ("syspro", person.member.code.to_owned()),
+                    ("currency", person.member.currency.to_owned()),
+                ],
+            })
+            .collect()
+    }
+
+    fn send_to(&mut self, engine: &str) {
+        self.collector.send_to(engine);
+    }
+
+    fn happen(&mut self, part: Part, now: Timestamp) {
+        self.collect(part.records, now);
+        self.collector.announce(&self.options, now);
+    }
+
+    fn forge(&mut self, number: u64, now: Timestamp) -> Option<Delivery> {
+        self.collector.forge(("payments", "confirmed"), number, now)
+    }
+
+    fn target(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    fn tally(&self) -> Tally {
+        let counts = self.collector.counts();
+        let to_hold = self.to_hold();
+        Tally {
+            made: self.fates.len(),
+            to_post: self.fates.len() - to_hold,
+            posted: lock(&self.erp).receipt_count(),
+            to_hold,
+            accepted: counts.accepted,
+            unanswered: counts.sent - counts.accepted,
+            quiet: self.collector.quiet(),
+        }
+    }
+
+    fn account(&self) -> Account {
+        let mut held_sums: BTreeMap<String, Decimal> = BTreeMap::new();
+        for own in lock(&self.collector.simulator).collected() {
+            if self
+                .fates
+                .get(&own.payment)
+                .is_some_and(|fate| *fate != Fate::Posted)
+            {
+                *held_sums.entry(own.currency.clone()).or_default() += own.amount();
+            }
+        }
+        let (received, duplicate) = self.collector.events();
+        let books = self.books();
+        Account {
+            posted: books.receipts as u64,
+            books,
+            held: self.to_hold() as u64,
+            held_sums: held_sums.into_iter().collect(),
+            received,
+            duplicate,
+        }
+    }
+
+    fn stop(self: Box<Self>) -> Doing<'static, ()> {
+        Box::pin(async move {
+            self.collector.stop().await;
+            self.server.stop().await;
+        })
+    }
+}
+fn erp(options: &Options, now: Timestamp) -> syspro::Simulator {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let period = Period {
+        year: today.year(),
+        number: today.month(),
+    };
+    let mut erp = syspro::Simulator::new(Switches::default(), options.seed, period);
+    let password = OPERATOR_PASSWORD.to_owned();
+    erp.set_operator(
+        "GC",
+        Operator {
+            password,
+            bank: "GC".to_owned(),
+        },
+    );
+    if let Some(company) = erp.company_mut("EDU1") {
+        COMPANY_PASSWORD.clone_into(&mut company.password);
+    }
+    if options.cut_per_mille > 0 {
+        erp.faults.chance(
+            options.cut_per_mille,
+            On::Object("ARSTPY"),
+            Fault::DropAfter,
+        );
+    }
+    erp
+}
+
+/// Sets everybody up on both sides.
+fn meet(
+    collector: &mut gocardless::Simulator,
+    erp: &mut syspro::Simulator,
+    now: Timestamp,
+) -> Result<Vec<Person>, Error> {
+    let long_ago = now - SignedDuration::from_hours(60 * 24);
+    let mut people = Vec::new();
+    for member in CAST {
+        let party = Party::new(member.name, member.currency);
+        let ids = collector.add_payer(&party, long_ago);
+        let (customer, mandate) = ids.ok_or(Error::SetUp(member.code))?;
+        if let Some(company) = erp.company_mut("EDU1") {
+            let account = company.add_customer(member.code, member.name, member.currency);
+            if member.fate == Fate::Closed {
+                account
+                    .fields
+                    .insert("PaymentsAllowed".to_owned(), "N".to_owned());
+            }
+        }
+        people.push(Person {
+            member,
+            customer,
+            mandate,
+        });
+    }
+    Ok(people)
+}
