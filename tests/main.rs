@@ -15,6 +15,7 @@
 mod cli;
 mod definitions;
 mod diagnostics;
+mod flows;
 mod kill;
 mod scenarios;
 mod tidy;

@@ -1,0 +1,46 @@
+//! End-to-end stories of the shipped flows, one file per pairing, on virtual time.
+//!
+//! A story is the real engine with the shipped definitions, between simulated systems that are functions: no socket, no real
+//! clock, nothing sleeps. It goes like this:
+//!
+//! ```text
+//! let mut story = Script::new("2026-03-16T08:00:00Z", SITE)   // a whole site file; base URLs are made-up host names
+//!     .system("http://collector", &collector)                  // who answers there
+//!     .notifies(&collector)                                     // and sends webhooks to the engine
+//!     .system("http://erp", &erp)
+//!     .secret("token", "token-value")                           // what the site file's secrets are
+//!     .entry("customers", &id, json!({ "syspro": "0000417" }))  // matching tables that are filled first
+//!     .check("to the cent", move || books(&collector, &erp))    // what must hold in the end: differences, in words
+//!     .start().await;
+//! lock(&collector).confirm(&payment, story.now()).unwrap();     // something happens in the source
+//! story.send(&Sending::default()) …                             // see `Collector`s verbs; due webhooks go out by themselves
+//! story.settle(3).await;                                        // three deliveries made, none of them under way
+//! story.end().await;                                            // books, sums of states, hash chain
+//! ```
+//!
+//! **Time** moves only while a story waits ([`Story::until`], [`Story::settle`], [`Story::pass`]), and only when nothing else
+//! moves: to the next moment at which the engine, a simulator or a webhook's repeat has something to do. A night's outage
+//! takes milliseconds.
+//!
+//! **Webhooks** are signed by the simulator and taken by the engine's own receiver, with the status going back to the
+//! simulator, so repeats after an outage are the simulator's own. `Sending` of the GoCardless simulator mixes their order and
+//! sends some twice; [`Story::receive`] puts any request to the engine, a tampered one for instance.
+//!
+//! **Trouble on the network** ([`Story::strike`], [`Story::down`]) is told by system and by a text in the URL or the body that
+//! says which call: refused, cut before or after the effect, answered by somebody else, or frozen. What a system itself does
+//! wrong (locks, sessions ended by somebody else, tokens that expire) is a fault of its simulator: use its `faults`.
+//!
+//! **A crash** ([`Story::crash`], [`Story::crash_during`]) takes the engine away without a word and starts another one on
+//! what is on disk; `crash_during` waits for a call to be under way first, which is the moment between claim and settle, either
+//! before or after the call has had its effect.
+//!
+//! **What a pairing's file should tell**, for each flow: the ordinary load with duplicates and in any order; the target down
+//! and back; answers cut off after the effect; a session or token that ends in the middle; a crash in the middle. Each ends in
+//! [`Story::end`], which asks the books of both sides and not the engine.
+
+mod network;
+mod story;
+mod syspro_gocardless;
+
+pub(crate) use network::{Moment, Trouble};
+pub(crate) use story::{Script, Story};
