@@ -13,8 +13,8 @@ use ml_connector_runtime::operator::{Act, Command, Reply};
 use ml_connector_runtime::simulated::{FixedEntropy, ManualClock, MemorySecrets};
 use ml_connector_runtime::{Clock as _, Engine, EngineOptions, Listen, Seams};
 use ml_connector_simulators::serve::lock;
-use ml_connector_simulators::system::{Delivery as Webhook, Failure};
-use ml_connector_simulators::{Notifies, Simulated, demo};
+use ml_connector_simulators::webhooks::{Delivery as Webhook, Failure, Outgoing};
+use ml_connector_simulators::{Simulated, demo};
 use ml_connector_store::{CrosswalkEntry, Delivery, OpenError, Options, Selection, Store, verify};
 use serde_json::Value;
 use std::fmt;
@@ -38,7 +38,7 @@ pub(crate) struct Script {
     clock: ManualClock,
     site: String,
     systems: Vec<(String, Shared)>,
-    notifiers: Vec<Arc<Mutex<dyn Notifies>>>,
+    notifiers: Vec<Arc<Mutex<dyn Outgoing>>>,
     secrets: MemorySecrets,
     entries: Vec<CrosswalkEntry>,
     checks: Vec<Check>,
@@ -66,7 +66,7 @@ impl Script {
     }
 
     /// Sends its due webhooks to the engine's own receiver. Its end points are `http://engine/webhooks/<connection>`.
-    pub(crate) fn notifies<N: Notifies>(mut self, system: &Arc<Mutex<N>>) -> Self {
+    pub(crate) fn notifies<N: Outgoing>(mut self, system: &Arc<Mutex<N>>) -> Self {
         self.notifiers.push(system.clone());
         self
     }
@@ -131,7 +131,7 @@ pub(crate) struct Story {
     clock: ManualClock,
     network: Arc<Network>,
     systems: Vec<(String, Shared)>,
-    notifiers: Vec<Arc<Mutex<dyn Notifies>>>,
+    notifiers: Vec<Arc<Mutex<dyn Outgoing>>>,
     checks: Vec<Check>,
     seams: Seams,
     plan: Arc<Plan>,

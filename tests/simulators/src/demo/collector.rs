@@ -4,8 +4,7 @@
 use super::{Error, Options};
 use crate::gocardless::{self, Access, Endpoint, Kind, Sending};
 use crate::serve::{Server, lock};
-use crate::system::Delivery;
-use crate::webhooks::{Counts, Sender};
+use crate::webhooks::{Counts, Delivery, Sender};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

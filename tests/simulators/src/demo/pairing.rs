@@ -3,7 +3,7 @@
 use super::{CrosswalkRow, Error, Listen, Options};
 use crate::books::Report;
 use crate::serve::Server;
-use crate::system::Delivery;
+use crate::webhooks::Delivery;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use std::fmt::Debug;

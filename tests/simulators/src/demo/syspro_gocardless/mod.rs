@@ -11,7 +11,7 @@ use crate::entropy::Entropy;
 use crate::gocardless::{self, Party};
 use crate::serve::{Server, lock};
 use crate::syspro::{self, Fault, On, Operator, Period, Switches};
-use crate::system::Delivery;
+use crate::webhooks::Delivery;
 use cast::{CAST, Fate, Member};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
