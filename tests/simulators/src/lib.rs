@@ -8,7 +8,8 @@
 //! **Invariants.** A simulator refuses what the real system refuses; where the fact sheet calls something unverified, a
 //! switch decides, and tests are expected to pass under each of its positions. Every rule names the section of the fact
 //! sheet it copies: "GC 2.6" is section 2.6 of the GoCardless sheet, "SY 4.1" section 4.1 of the SYSPRO
-//! sheet, "PX 4.1" of the Paychex sheet, "EB 5.4" of the Oracle E-Business Suite sheet. Money is
+//! sheet, "PX 4.1" of the Paychex sheet, "EB 5.4" of the Oracle E-Business Suite sheet, "X3 5.4" of the
+//! Sage X3 sheet. Money is
 //! integers in minor units or [`rust_decimal::Decimal`]; ids come from a seed, so a run repeats exactly.
 
 pub mod books;
@@ -19,6 +20,7 @@ pub mod gocardless;
 pub mod oracle_ebs;
 pub mod paychex;
 pub mod reply;
+pub mod sage_x3;
 pub mod serve;
 pub mod syspro;
 pub mod system;

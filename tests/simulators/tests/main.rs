@@ -12,6 +12,7 @@
 mod gocardless;
 mod oracle_ebs;
 mod paychex;
+mod sage_x3;
 mod served;
 mod support;
 mod syspro;
