@@ -19,7 +19,7 @@
 //! # Where to look
 //! `journal` the file format, torn tails and damage · `entry` what is recorded · `decide` commands to records ·
 //! `index` keys, fold, tree · `writer` group commit · `open` recovery · `verify` auditing without the engine ·
-//! `vault` secrets.
+//! `vault` secrets · `tokens` who may use the operator API.
 
 mod decide;
 mod entry;
@@ -27,10 +27,12 @@ mod index;
 mod journal;
 mod lock;
 mod medium;
+mod meter;
 mod model;
 mod open;
 mod read;
 mod store;
+pub mod tokens;
 pub mod vault;
 mod verify;
 mod writer;
@@ -46,6 +48,7 @@ pub mod simulated {
 mod tests;
 
 pub use journal::Damage;
+pub use meter::{Meters, SYNC_BOUNDS_US};
 pub use model::*;
 pub use open::{Opening, Rebuilding};
 pub use store::Store;

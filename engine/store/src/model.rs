@@ -105,6 +105,8 @@ pub struct Message {
     pub received_at: Timestamp,
     /// As received.
     pub raw: Bytes,
+    /// The deliveries made of it.
+    pub deliveries: Vec<DeliveryId>,
 }
 
 /// A delivery as it stands.
@@ -204,6 +206,8 @@ pub struct CrosswalkEntry {
 pub struct Selection {
     /// Of these instances.
     pub instances: Vec<InstanceId>,
+    /// To these connections.
+    pub lanes: Vec<ConnectionId>,
     /// In these states.
     pub states: Vec<StateKind>,
     /// Held for these classes.
@@ -212,7 +216,7 @@ pub struct Selection {
     pub since: Option<Timestamp>,
     /// Accepted before.
     pub until: Option<Timestamp>,
-    /// With this event id, dedup key, order key or reference.
+    /// With this event id, dedup key, order key, reference, or value of a receipt.
     pub text: Option<String>,
     /// Only greater ids: the last one of the page before.
     pub after: Option<DeliveryId>,

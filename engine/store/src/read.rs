@@ -79,6 +79,7 @@ pub(crate) fn message(
         connection: event.connection,
         stream: event.stream,
         received_at: time(frame.header.time_us),
+        deliveries: event.deliveries.iter().map(|made| made.id).collect(),
         raw: frame.into_body(),
     }))
 }
@@ -117,6 +118,18 @@ pub(crate) fn history(
     }
     records.reverse();
     Ok(records)
+}
+
+/// The record at a position as an auditor sees it.
+///
+/// # Errors
+/// If its JSON cannot be read.
+pub(crate) fn record(
+    journal: &Journal,
+    position: u64,
+    frame: &StoredFrame,
+) -> Result<AuditRecord, Error> {
+    audit(frame).map_err(|why| unreadable(journal, position, frame, why))
 }
 
 /// A frame as an auditor sees it.

@@ -9,6 +9,7 @@ use crate::index::view::View;
 use crate::journal::{Appender, Journal};
 use crate::lock::{Lock, LockError};
 use crate::medium::Medium;
+use crate::meter::{Meter, Meters};
 use crate::model::{
     Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Message, Note, Selection,
     Transition,
@@ -17,6 +18,7 @@ use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
 use crate::{Error, OpenError, Options, read};
 use jiff::Timestamp;
+use ml_connector_core::delivery::DeliveryState;
 use ml_connector_core::identity::{
     ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, Reference, StreamId,
 };
@@ -46,6 +48,7 @@ struct Inner {
     threads: Mutex<Option<Threads>>,
     places: Semaphore,
     changes: watch::Receiver<u64>,
+    meter: Arc<Meter>,
     opening: Opening,
     index: PathBuf,
     _lock: Option<Lock>,
@@ -70,6 +73,7 @@ struct Parts {
     view: Arc<View>,
     journal: Arc<Journal>,
     changes: watch::Receiver<u64>,
+    meter: Arc<Meter>,
     opening: Opening,
     index: PathBuf,
 }
@@ -87,6 +91,7 @@ impl Parts {
                 threads: Mutex::new(threads),
                 places: Semaphore::new(WAITING_MAX),
                 changes: self.changes,
+                meter: self.meter,
                 opening: self.opening,
                 index: self.index,
                 _lock: lock,
@@ -144,16 +149,19 @@ impl Store {
             .map_err(OpenError::Journal)?;
         let view = Arc::new(opened.view);
         let (announce, changes) = watch::channel(0);
+        let meter = Arc::<Meter>::default();
         let writer = Writer {
             journal: Arc::clone(&opened.journal),
             view: Arc::clone(&view),
             appender,
             changes: announce,
+            meter: Arc::clone(&meter),
         };
         let parts = Parts {
             view,
             journal: opened.journal,
             changes,
+            meter,
             opening: opened.opening,
             index,
         };
@@ -371,6 +379,41 @@ impl Store {
             None => Ok(Vec::new()),
         })
         .await
+    }
+
+    /// The records after a sequence number, in order, at most so many.
+    ///
+    /// # Errors
+    /// If a record cannot be read.
+    pub async fn records(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>, Error> {
+        self.blocking(move |shared| {
+            let mut records = Vec::new();
+            let Some(from) = shared.near(after.saturating_add(1))? else {
+                return Ok(records);
+            };
+            let mut next = shared.journal.next_start(from);
+            while let Some(position) = next.filter(|_| records.len() < limit) {
+                let frame = shared.journal.read(position)?;
+                if frame.header.sequence > after {
+                    records.push(read::record(&shared.journal, position, &frame)?);
+                }
+                next = shared
+                    .journal
+                    .next_start(position + u64::from(frame.header.length));
+            }
+            Ok(records)
+        })
+        .await
+    }
+
+    /// What it has written since it was opened.
+    pub fn meters(&self) -> Meters {
+        self.inner.meter.read()
+    }
+
+    /// The directory it lies in.
+    pub fn directory(&self) -> &Path {
+        self.inner.index.parent().unwrap_or(Path::new("."))
     }
 
     /// A stored event.
@@ -639,28 +682,38 @@ impl Shared {
         Ok(self.delivery(DeliveryId(id))?.map(|(_, delivery)| delivery))
     }
 
-    fn message(&self, id: MessageId) -> Result<Option<Message>, Error> {
+    /// A position from which the record with this sequence number is found by walking on, if there may be one.
+    fn near(&self, sequence: u64) -> Result<Option<u64>, Error> {
         let every = crate::index::fold::CHECKPOINT_EVERY;
-        let checkpoint = id.0 / every * every;
-        let from = if checkpoint == 0 {
-            self.journal.next_start(0)
-        } else {
-            let found = self.view.get(&key::checkpoint(checkpoint))?;
-            found.and_then(|position| row::read_number(&position))
+        let checkpoint = sequence / every * every;
+        if checkpoint == 0 {
+            return Ok(self.journal.next_start(0));
+        }
+        let found = self.view.get(&key::checkpoint(checkpoint))?;
+        Ok(found.and_then(|position| row::read_number(&position)))
+    }
+
+    fn message(&self, id: MessageId) -> Result<Option<Message>, Error> {
+        let Some(from) = self.near(id.0)? else {
+            return Ok(None);
         };
-        let Some(from) = from else { return Ok(None) };
         match self.journal.walk(from, id.0)? {
             Some((position, frame)) => read::message(&self.journal, position, frame),
             None => Ok(None),
         }
     }
 
-    fn list(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
-        let instances: Option<Vec<u32>> = (!selection.instances.is_empty()).then(|| {
+    /// The numbers of names, unless there are none: then everything is meant.
+    fn numbers<'a>(&self, names: impl ExactSizeIterator<Item = &'a str>) -> Option<Vec<u32>> {
+        (names.len() > 0).then(|| {
             let levels = self.view.levels();
-            let number = |instance: &InstanceId| levels.names.number(instance.as_str());
-            selection.instances.iter().filter_map(number).collect()
-        });
+            names.filter_map(|name| levels.names.number(name)).collect()
+        })
+    }
+
+    fn list(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
+        let instances = self.numbers(selection.instances.iter().map(InstanceId::as_str));
+        let lanes = self.numbers(selection.lanes.iter().map(ConnectionId::as_str));
         let end = key::behind(&[key::ROW]);
         let mut from = selection.after.map_or(0, |after| after.0.saturating_add(1));
         let mut found = Vec::new();
@@ -674,7 +727,7 @@ impl Shared {
                 let id = DeliveryId(key::last_number(&key).ok_or_else(odd)?);
                 let row = Row::decode(&row).ok_or_else(odd)?;
                 from = id.0.saturating_add(1);
-                if !may_match(selection, instances.as_deref(), &row) {
+                if !may_match(selection, instances.as_deref(), lanes.as_deref(), &row) {
                     continue;
                 }
                 let delivery = read::delivery(&self.journal, id, row.position)?;
@@ -694,8 +747,14 @@ impl Shared {
 }
 
 /// What the row alone can tell.
-fn may_match(selection: &Selection, instances: Option<&[u32]>, row: &Row) -> bool {
+fn may_match(
+    selection: &Selection,
+    instances: Option<&[u32]>,
+    lanes: Option<&[u32]>,
+    row: &Row,
+) -> bool {
     instances.is_none_or(|instances| instances.contains(&row.instance))
+        && lanes.is_none_or(|lanes| lanes.contains(&row.lane))
         && (selection.states.is_empty() || selection.states.contains(&row.kind))
         && (selection.classes.is_empty()
             || row
@@ -722,6 +781,8 @@ fn matches(selection: &Selection, delivery: &Delivery) -> bool {
                 .reference
                 .as_ref()
                 .is_some_and(|reference| reference.as_str() == text)
+            || matches!(&delivery.state, DeliveryState::Delivered { receipt }
+                if receipt.0.values().any(|value| says(value, text)))
     };
     selection
         .since
@@ -730,6 +791,15 @@ fn matches(selection: &Selection, delivery: &Delivery) -> bool {
             .until
             .is_none_or(|until| delivery.created_at < until)
         && selection.text.as_ref().is_none_or(text)
+}
+
+/// Whether a value of a receipt is this text, be it text or number.
+fn says(value: &Document, text: &str) -> bool {
+    match value {
+        Document::String(value) => value == text,
+        Document::Number(value) => value.to_string() == text,
+        Document::Null | Document::Bool(_) | Document::Array(_) | Document::Object(_) => false,
+    }
 }
 
 fn document(values: &[u8]) -> Result<Document, Error> {

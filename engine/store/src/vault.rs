@@ -490,7 +490,7 @@ fn cipher(key: &Key, header: &Header, path: &Path) -> Result<XChaCha20Poly1305, 
 }
 
 /// Replaces a file so that a reader, or a power cut, meets the old content or the new.
-fn replace(path: &Path, parts: &[&[u8]]) -> Result<(), Error> {
+pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> Result<(), Error> {
     let io = |doing| {
         move |source| Error::Io {
             doing,
@@ -514,7 +514,7 @@ fn replace(path: &Path, parts: &[&[u8]]) -> Result<(), Error> {
 }
 
 /// The lock is released when the file is dropped.
-fn lock(path: &Path) -> Result<File, Error> {
+pub(crate) fn lock(path: &Path) -> Result<File, Error> {
     let io = |source| Error::Io {
         doing: "lock",
         path: path.to_owned(),
@@ -551,7 +551,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn random(bytes: &mut [u8]) -> Result<(), Error> {
+/// Random bytes of the system.
+pub(crate) fn random(bytes: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(bytes).map_err(|error| Error::Random(error.to_string()))
 }
 

@@ -8,8 +8,10 @@ use crate::Error;
 use crate::decide::{self, Answer, Command, Group};
 use crate::index::view::View;
 use crate::journal::{Appender, Journal};
+use crate::meter::Meter;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 
 /// Commands in one group at most.
@@ -106,6 +108,7 @@ pub(crate) struct Writer {
     pub(crate) view: Arc<View>,
     pub(crate) appender: Appender,
     pub(crate) changes: watch::Sender<u64>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// Why a group could not be committed.
@@ -180,8 +183,16 @@ impl Writer {
         let Some(decided) = group.finish() else {
             return Ok(answers);
         };
-        self.appender.commit().map_err(unwritable)?;
-        let (_, hash) = self.appender.head();
+        let (first, began_at) = (self.appender.head().0, self.journal.end());
+        let began = moment();
+        if let Err(error) = self.appender.commit() {
+            self.meter.refused();
+            return Err(unwritable(error));
+        }
+        let took = began.elapsed();
+        let (last, hash) = self.appender.head();
+        let bytes = self.journal.end().saturating_sub(began_at);
+        self.meter.committed(last - first, bytes, took);
         let changes = decided
             .staged
             .finish(decided.last, hash, self.journal.end());
@@ -196,6 +207,15 @@ impl Writer {
             .send_modify(|count| *count = count.wrapping_add(1));
         Ok(answers)
     }
+}
+
+/// When a write begins.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a write takes is measured and shown; nothing is decided by it"
+)]
+fn moment() -> Instant {
+    Instant::now()
 }
 
 fn take(order: Order, jobs: &mut Vec<Job>) -> bool {
