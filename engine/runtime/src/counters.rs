@@ -1,6 +1,8 @@
 //! Plain counters since the start, for the status, the demo and the tests. What must be exact for
 //! years is counted by the store; these say what this process has done.
 
+use ml_connector_core::delivery::StateKind;
+use ml_connector_core::identity::InstanceId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +21,7 @@ pub(crate) struct Counters {
     log_ons: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     posts: Mutex<BTreeMap<&'static str, u64>>,
-    ends: Mutex<BTreeMap<&'static str, u64>>,
+    moved: Mutex<BTreeMap<InstanceId, BTreeMap<&'static str, u64>>>,
 }
 
 /// The counters at one moment.
@@ -47,6 +49,9 @@ pub struct CountersSnapshot {
     pub posts: BTreeMap<String, u64>,
     /// Transitions of deliveries, by the state they led to.
     pub transitions: BTreeMap<String, u64>,
+    /// What became of deliveries, by integration: claimed, delivered, skipped, held, retried, uncertain or discarded.
+    #[serde(default)]
+    pub moved: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl Counters {
@@ -86,8 +91,15 @@ impl Counters {
         bump(&self.posts, outcome);
     }
 
-    pub(crate) fn moved(&self, state: &'static str) {
-        bump(&self.ends, state);
+    /// A delivery of an integration went into a state. Integrations are those that were ever enabled, so this is bounded.
+    pub(crate) fn moved(&self, instance: &InstanceId, state: StateKind) {
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        if !moved.contains_key(instance) {
+            moved.insert(instance.clone(), BTreeMap::new());
+        }
+        if let Some(moves) = moved.get_mut(instance) {
+            *moves.entry(became(state)).or_default() += 1;
+        }
     }
 
     pub(crate) fn snapshot(&self) -> CountersSnapshot {
@@ -103,8 +115,49 @@ impl Counters {
             log_ons: read(&self.log_ons),
             refused: copy(&self.refused),
             posts: copy(&self.posts),
-            transitions: copy(&self.ends),
+            transitions: self.transitions(),
+            moved: self.by_instance(),
         }
+    }
+
+    fn transitions(&self) -> BTreeMap<String, u64> {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = BTreeMap::new();
+        for (became_word, count) in moved.values().flatten() {
+            let state = StateKind::ALL
+                .into_iter()
+                .find(|state| became(*state) == *became_word);
+            let word = state.map_or(*became_word, StateKind::as_str);
+            *sums.entry(word.to_owned()).or_default() += count;
+        }
+        sums
+    }
+
+    fn by_instance(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = |moves: &BTreeMap<&'static str, u64>| {
+            let words = moves
+                .iter()
+                .map(|(word, count)| ((*word).to_owned(), *count));
+            words.collect()
+        };
+        let named = moved
+            .iter()
+            .map(|(instance, moves)| (instance.to_string(), words(moves)));
+        named.collect()
+    }
+}
+
+/// The word for what becomes of a delivery that goes into a state: one that is pending again is retried.
+const fn became(state: StateKind) -> &'static str {
+    match state {
+        StateKind::Pending => "retried",
+        StateKind::InFlight => "claimed",
+        StateKind::Uncertain => "uncertain",
+        StateKind::Held => "held",
+        StateKind::Delivered => "delivered",
+        StateKind::Skipped => "skipped",
+        StateKind::Discarded => "discarded",
     }
 }
 

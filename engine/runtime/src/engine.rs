@@ -5,6 +5,8 @@
 //! other way round: no new intake, no new claims, what is under way ends or is recorded as unknown,
 //! sessions are logged off, the store is closed.
 
+use crate::admin;
+use crate::api::Access;
 use crate::connection::{Link, Links, Unusable};
 use crate::context::{Context, later};
 use crate::counters::CountersSnapshot;
@@ -18,11 +20,10 @@ use crate::server::serve;
 use crate::worker::Worker;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use axum::routing::get;
 use jiff::Timestamp;
 use ml_connector_core::identity::{ConnectionId, StreamId};
 use ml_connector_core::plan::Plan;
-use ml_connector_store::{Note, Store};
+use ml_connector_store::{Delivery, Note, Store};
 use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
@@ -62,10 +63,12 @@ pub struct EngineOptions {
 pub struct Listen {
     /// For webhooks.
     pub webhooks: Option<SocketAddr>,
-    /// For `/livez`, `/readyz` and `/version`.
+    /// For the operator API, health and metrics.
     pub admin: Option<SocketAddr>,
     /// For operator commands: the path of a Unix socket.
     pub control: Option<PathBuf>,
+    /// Who may use the operator API: the file of tokens. Without it the API admits nobody.
+    pub tokens: Option<PathBuf>,
 }
 
 /// Why an engine does not start.
@@ -113,6 +116,7 @@ struct Inner {
     webhooks: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     control: Option<PathBuf>,
+    access: Arc<Access>,
     started_at: Timestamp,
     version: String,
     ready: AtomicBool,
@@ -176,6 +180,7 @@ impl Engine {
                 webhooks: address(webhooks.as_ref())?,
                 admin: address(admin.as_ref())?,
                 control: listen.control,
+                access: Arc::new(Access::new(listen.tokens, Arc::clone(&context.seams.clock))),
                 context,
                 links,
                 pollers,
@@ -228,7 +233,8 @@ impl Engine {
                 .spawn(serve(listener, app, clock(), stop, servers()));
         }
         if let Some(listener) = admin {
-            let (app, stop) = (self.admin_routes(), inner.admin_stop.clone());
+            let app = admin::routes(self, &inner.access);
+            let stop = inner.admin_stop.clone();
             inner
                 .servers
                 .spawn(serve(listener, app, clock(), stop, servers()));
@@ -241,26 +247,6 @@ impl Engine {
         }
     }
 
-    fn admin_routes(&self) -> axum::Router {
-        let (readiness, version) = (self.clone(), self.inner.version.clone());
-        axum::Router::new()
-            .route("/livez", get(|| async { "live\n" }))
-            .route(
-                "/readyz",
-                get(move || async move {
-                    if readiness.ready().await {
-                        (StatusCode::OK, "ready\n")
-                    } else {
-                        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
-                    }
-                }),
-            )
-            .route(
-                "/version",
-                get(move || async move { format!("{version}\n") }),
-            )
-    }
-
     /// Where webhooks are taken.
     pub fn webhooks(&self) -> Option<SocketAddr> {
         self.inner.webhooks
@@ -271,11 +257,36 @@ impl Engine {
         self.inner.admin
     }
 
-    /// Whether it takes webhooks and its store answers.
+    /// Whether it takes webhooks and its store can be written. Other systems do not matter: an engine whose target is
+    /// away must go on taking events.
     pub async fn ready(&self) -> bool {
-        self.inner.ready.load(Ordering::Acquire)
-            && !self.inner.context.stopping.is_cancelled()
-            && self.inner.context.store.head().await.is_ok()
+        self.takes_events() && self.writable().await
+    }
+
+    /// Whether it takes webhooks: from the start until it is told to stop.
+    pub(crate) fn takes_events(&self) -> bool {
+        self.inner.ready.load(Ordering::Acquire) && !self.inner.context.stopping.is_cancelled()
+    }
+
+    /// Whether the store can be written. After a write that the disk refused, this tries one: nobody else might, since
+    /// senders turn away from an engine that is not ready.
+    pub(crate) async fn writable(&self) -> bool {
+        let store = self.store();
+        if !store.meters().failing {
+            return store.head().await.is_ok();
+        }
+        let note = Note {
+            kind: "store_writable_again".to_owned(),
+            actor: None,
+            reason: None,
+            facts: json!({}),
+        };
+        store.note(note, self.inner.context.now()).await.is_ok()
+    }
+
+    /// The program's version.
+    pub fn version(&self) -> &str {
+        &self.inner.version
     }
 
     /// What it runs.
@@ -381,6 +392,12 @@ impl Engine {
 
     pub(crate) fn link(&self, connection: &ConnectionId) -> Option<&Arc<Link>> {
         self.inner.links.get(connection)
+    }
+
+    /// Counts what a person made of a delivery.
+    pub(crate) fn decided(&self, delivery: &Delivery) {
+        let counters = &self.inner.context.counters;
+        counters.moved(&delivery.instance, delivery.state.kind());
     }
 
     pub(crate) fn wake_all(&self) {

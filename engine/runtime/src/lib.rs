@@ -21,6 +21,8 @@
     )
 )]
 
+mod admin;
+pub mod api;
 mod capture;
 mod connection;
 mod context;
@@ -29,6 +31,7 @@ mod credentials;
 mod deliver;
 mod engine;
 mod intake;
+mod metrics;
 pub mod operator;
 mod poller;
 mod receiver;

@@ -61,7 +61,7 @@ pub(crate) async fn record(
         .store
         .delivery_record(transition)
         .await
-        .inspect(|_| counted(context, &stepped.state))
+        .inspect(|_| counted(context, delivery, &stepped.state))
 }
 
 /// Commits a decision about something that has already happened outside. While the store fails it
@@ -77,7 +77,7 @@ pub(crate) async fn record_surely(
     loop {
         match context.store.delivery_record(transition.clone()).await {
             Ok(delivery) => {
-                counted(context, &stepped.state);
+                counted(context, &delivery, &stepped.state);
                 return Ok(delivery);
             }
             Err(error @ (Error::Changed(_) | Error::Missing(_) | Error::Closed)) => {
@@ -130,6 +130,6 @@ fn transition(
     }
 }
 
-fn counted(context: &Context, state: &DeliveryState) {
-    context.counters.moved(state.kind().as_str());
+fn counted(context: &Context, delivery: &Delivery, state: &DeliveryState) {
+    context.counters.moved(&delivery.instance, state.kind());
 }

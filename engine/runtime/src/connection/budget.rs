@@ -44,6 +44,24 @@ impl Budget {
         }
     }
 
+    /// The budget in words, where there is one: what may be asked in a stretch, what is left of what the other side said,
+    /// until when it wants quiet.
+    pub(crate) fn view(&self, now: Timestamp) -> Option<String> {
+        let state = self.held();
+        let limit = self.limit.as_ref().map(|limit| {
+            let seconds = limit.per.as_secs_f64();
+            format!("{} requests in {seconds} s", limit.requests)
+        });
+        let told = state.told.filter(|told| told.resets_at > now).map(|told| {
+            let (left, until) = (told.remaining, told.resets_at);
+            format!("{left} left until {until}")
+        });
+        let quiet = state.quiet_until.filter(|until| *until > now);
+        let quiet = quiet.map(|until| format!("quiet until {until}"));
+        let parts: Vec<String> = [limit, told, quiet].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
     /// Spends one request, or says when to ask again.
     pub(crate) fn take(&self, now: Timestamp) -> Result<(), Timestamp> {
         let mut state = self.held();

@@ -170,6 +170,11 @@ impl Link {
         self.auth.view()
     }
 
+    /// The request budget in words, where there is one.
+    pub(crate) fn rate_view(&self) -> Option<String> {
+        self.caller.budget.view(self.caller.now())
+    }
+
     /// Waits for leave to make one call of an operation.
     pub(crate) async fn enter(self: &Arc<Self>, anonymous: bool) -> Result<Turn, NotNow> {
         if !self.circuit.admits() {

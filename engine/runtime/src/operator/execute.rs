@@ -1,23 +1,17 @@
 //! Carrying commands out.
 
-use super::{
-    Act, Command, ConnectionStatus, InstanceStatus, PingStep, Pinged, Reply, Resolved, Status,
-};
-use crate::connection::{Caller, Link, Pause};
-use crate::counters::Counters;
-use crate::credentials::{Failure, Sessions};
+use super::ping::ping_over;
+use super::{Act, Command, ConnectionStatus, InstanceStatus, RefusedKind, Reply, Resolved, Status};
+use crate::connection::{Link, Pause};
 use crate::engine::Engine;
 use crate::intake::UNSENT;
-use crate::seams::{Clock, Seams};
+use crate::seams::Clock;
 use ml_connector_core::delivery::{self, Decision, DeliveryState, Event};
 use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId};
-use ml_connector_core::plan::{Connection, Health};
-use ml_connector_core::template::Scope;
 use ml_connector_store::{Counts, CrosswalkEntry, Error, Note, Selection, Store, Transition};
 use serde_json::{Value as Document, json};
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// The most rows of one page.
 const ROWS_MAX: usize = 10_000;
@@ -36,26 +30,37 @@ pub async fn execute(
     };
     match operator.run(command).await {
         Ok(reply) => reply,
-        Err(Refusal { error, help }) => Reply::Refused { error, help },
+        Err(Refusal { error, help, kind }) => Reply::Refused { error, help, kind },
     }
 }
 
-struct Operator<'a> {
-    store: &'a Store,
-    engine: Option<&'a Engine>,
-    clock: &'a dyn Clock,
+/// Who carries commands out, and on what.
+pub(super) struct Operator<'a> {
+    pub(super) store: &'a Store,
+    pub(super) engine: Option<&'a Engine>,
+    pub(super) clock: &'a dyn Clock,
 }
 
-struct Refusal {
-    error: String,
-    help: String,
+/// Why a command is not carried out.
+pub(super) struct Refusal {
+    pub(super) error: String,
+    pub(super) help: String,
+    pub(super) kind: RefusedKind,
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Changed(_) => RefusedKind::Conflict,
+            Error::Missing(_) => RefusedKind::NotFound,
+            Error::Unwritable(_) | Error::Damaged(_) | Error::Index(_) | Error::Closed => {
+                RefusedKind::Failed
+            }
+        };
         Self {
             error: error.to_string(),
             help: String::new(),
+            kind,
         }
     }
 }
@@ -84,6 +89,20 @@ impl Operator<'_> {
                 self.wake();
                 Ok(Reply::Resolved { results })
             }
+            Command::ResolveCause {
+                cause,
+                decision,
+                act,
+            } => self.resolve_cause(&cause, &decision, &act).await,
+            Command::Holds { selection } => self.holds(selection).await,
+            Command::Integrations => self.integrations().await,
+            Command::Message { id } => self.message(id).await,
+            Command::Records { after, limit } => {
+                let records = self.store.records(after, bounded(limit)).await?;
+                Ok(Reply::Records { records })
+            }
+            Command::Trail { reference } => self.trail(&reference).await,
+            Command::Verify => self.verify().await,
             Command::CrosswalkGet { table, key } => {
                 let values = self.store.crosswalk_get(&table, &key).await?;
                 let entry = values.map(|values| CrosswalkEntry { table, key, values });
@@ -111,7 +130,7 @@ impl Operator<'_> {
         }
     }
 
-    async fn status(&self) -> Result<Status, Refusal> {
+    pub(super) async fn status(&self) -> Result<Status, Refusal> {
         let (records, head) = self.store.head().await?;
         let counts = self.store.counts().await?;
         let plan = self.engine.map(Engine::plan);
@@ -153,6 +172,7 @@ impl Operator<'_> {
                     connector: link.plan().connector.id.to_string(),
                     circuit: link.circuit().view(),
                     session: link.session_view(),
+                    rate: link.rate_view(),
                     next_due: self.store.delivery_next_due(link.id()).await?,
                 });
             }
@@ -167,7 +187,7 @@ impl Operator<'_> {
 
     async fn delivery(&self, id: DeliveryId, event: bool) -> Result<Reply, Refusal> {
         let Some(delivery) = self.store.delivery_get(id).await? else {
-            return Err(refusal(format!("there is no {id}"), ""));
+            return Err(no_such(format!("there is no {id}"), ""));
         };
         let history = self.store.delivery_history(id).await?;
         let event = if event {
@@ -185,8 +205,14 @@ impl Operator<'_> {
 
     /// Decides about one delivery. If a worker moves it at the same moment, the decision is made
     /// again about what it has become.
-    async fn resolve(&self, id: DeliveryId, decision: &Decision, act: &Act) -> Resolved {
+    pub(super) async fn resolve(&self, id: DeliveryId, decision: &Decision, act: &Act) -> Resolved {
         let mut tries = 0;
+        let refused = |error: String, kind| Resolved {
+            delivery: id,
+            state: None,
+            error: Some(error),
+            kind: Some(kind),
+        };
         loop {
             match self.resolve_once(id, decision, act).await {
                 Ok(state) => {
@@ -194,24 +220,15 @@ impl Operator<'_> {
                         delivery: id,
                         state: Some(state),
                         error: None,
+                        kind: None,
                     };
                 }
                 Err(NotResolved::Changed) if tries < 3 => tries += 1,
                 Err(NotResolved::Changed) => {
-                    let error = Some("it keeps changing; try again".to_owned());
-                    return Resolved {
-                        delivery: id,
-                        state: None,
-                        error,
-                    };
+                    let error = "it keeps changing; try again".to_owned();
+                    return refused(error, RefusedKind::Conflict);
                 }
-                Err(NotResolved::Other(error)) => {
-                    return Resolved {
-                        delivery: id,
-                        state: None,
-                        error: Some(error),
-                    };
-                }
+                Err(NotResolved::Other(error, kind)) => return refused(error, kind),
             }
         }
     }
@@ -222,14 +239,14 @@ impl Operator<'_> {
         decision: &Decision,
         act: &Act,
     ) -> Result<DeliveryState, NotResolved> {
-        let other = |error: &dyn std::fmt::Display| NotResolved::Other(error.to_string());
-        let found = self
-            .store
-            .delivery_get(id)
-            .await
-            .map_err(|error| other(&error))?;
+        let failed = |error: Error| {
+            let Refusal { error, kind, .. } = error.into();
+            NotResolved::Other(error, kind)
+        };
+        let found = self.store.delivery_get(id).await.map_err(failed)?;
         let Some(delivery) = found else {
-            return Err(NotResolved::Other(format!("there is no {id}")));
+            let error = format!("there is no {id}");
+            return Err(NotResolved::Other(error, RefusedKind::NotFound));
         };
         let event = Event::Decided {
             decision: decision.clone(),
@@ -238,7 +255,7 @@ impl Operator<'_> {
         let now = self.clock.now();
         let (state, progress) = (&delivery.state, &delivery.progress);
         let stepped = delivery::step(state, progress, event.clone(), &UNSENT, now, 0)
-            .map_err(|refused| other(&refused))?;
+            .map_err(|refused| NotResolved::Other(refused.to_string(), RefusedKind::Conflict))?;
         let transition = Transition {
             delivery: id,
             revision: delivery.revision,
@@ -253,9 +270,14 @@ impl Operator<'_> {
             plan_hash: self.engine.map_or([0; 32], |engine| engine.plan().hash),
         };
         match self.store.delivery_record(transition).await {
-            Ok(delivery) => Ok(delivery.state),
+            Ok(delivery) => {
+                if let Some(engine) = self.engine {
+                    engine.decided(&delivery);
+                }
+                Ok(delivery.state)
+            }
             Err(Error::Changed(_)) => Err(NotResolved::Changed),
-            Err(error) => Err(other(&error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -330,13 +352,16 @@ impl Operator<'_> {
 
     fn link(&self, connection: &ConnectionId) -> Result<&Arc<Link>, Refusal> {
         let Some(engine) = self.engine else {
-            return Err(refusal(
-                "no engine runs on this store".to_owned(),
-                "start it with `ml-connector run`",
-            ));
+            return Err(Refusal {
+                kind: RefusedKind::NeedsEngine,
+                ..refusal(
+                    "no engine runs on this store".to_owned(),
+                    "start it with `ml-connector run`",
+                )
+            });
         };
         engine.link(connection).ok_or_else(|| {
-            refusal(
+            no_such(
                 format!("there is no connection `{connection}`"),
                 "see `ml-connector status`",
             )
@@ -344,7 +369,7 @@ impl Operator<'_> {
     }
 
     /// What was decided or set may have made deliveries due in any lane.
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(engine) = self.engine {
             engine.wake_all();
         }
@@ -353,118 +378,32 @@ impl Operator<'_> {
 
 enum NotResolved {
     Changed,
-    Other(String),
+    Other(String, RefusedKind),
 }
 
-/// Logs in to a connection's system and reads something harmless, without an engine.
-///
-/// While an engine runs, send [`Command::Ping`] to it instead: some systems end the engine's
-/// session when the same user logs on a second time.
-pub async fn ping(connection: &Arc<Connection>, seams: &Seams) -> Pinged {
-    let sessions = Sessions::default();
-    let caller = Caller::new(
-        Arc::clone(connection),
-        seams.clone(),
-        Arc::<Counters>::default(),
-    );
-    let stops = (CancellationToken::new(), CancellationToken::new());
-    let pinged = match Link::new(caller, &sessions, stops) {
-        Ok(link) => ping_over(&Arc::new(link)).await,
-        Err(error) => Pinged {
-            connection: connection.id.clone(),
-            steps: vec![PingStep {
-                operation: String::new(),
-                duration_ms: 0,
-                shows: None,
-                error: Some(error.to_string()),
-                help: "correct the connection's settings".to_owned(),
-            }],
-        },
-    };
-    for scope in sessions.all() {
-        scope.close().await;
-    }
-    pinged
-}
-
-/// The health call and what `ping` declares beside it, up to the first that fails.
-async fn ping_over(link: &Arc<Link>) -> Pinged {
-    let connector = &link.plan().connector;
-    let mut steps = Vec::new();
-    for health in connector.health.iter().chain(&connector.ping) {
-        let step = ping_step(link, health).await;
-        let failed = step.error.is_some();
-        steps.push(step);
-        if failed {
-            break;
-        }
-    }
-    Pinged {
-        connection: link.id().clone(),
-        steps,
-    }
-}
-
-async fn ping_step(link: &Arc<Link>, health: &Health) -> PingStep {
-    let clock = &link.caller.seams.clock;
-    let began = clock.now();
-    let answer = link.ask(health).await;
-    let took = clock.now().duration_since(began).as_millis();
-    let mut step = PingStep {
-        operation: health.operation.clone(),
-        duration_ms: u64::try_from(took).unwrap_or(0),
-        shows: None,
-        error: None,
-        help: String::new(),
-    };
-    match answer {
-        Ok(result) => {
-            let settings = &link.plan().settings;
-            let scope = Scope::new()
-                .with("result", &result)
-                .with("settings", settings);
-            let shows = health
-                .show
-                .as_ref()
-                .map_or(Ok(String::new()), |show| show.text(&scope));
-            step.shows = Some(shows.unwrap_or_else(|error| format!("(not shown: {error})")));
-        }
-        Err(Failure::Refused { why, help, .. }) => {
-            step.error = Some(why);
-            step.help = help;
-        }
-        Err(Failure::Passing { why, .. }) => step.error = Some(why),
-        Err(Failure::Shared(failure)) => {
-            let (why, help) = match failure.itself() {
-                Failure::Refused { why, help, .. } => (why, help),
-                Failure::Passing { why, .. } => (why, String::new()),
-                Failure::Shared(_) | Failure::Stopping => (String::new(), String::new()),
-            };
-            step.error = Some(format!("not asked again: {why}"));
-            step.help = format!("{help}; `ml-connector resume` lets it be tried again")
-                .trim_start_matches("; ")
-                .to_owned();
-        }
-        Err(Failure::Stopping) => step.error = Some("the engine is stopping".to_owned()),
-    }
-    step
-}
-
-fn check(act: &Act) -> Result<(), Refusal> {
+pub(super) fn check(act: &Act) -> Result<(), Refusal> {
     if act.actor.trim().is_empty() || act.reason.trim().is_empty() {
         let help = "say who decides, and why: the audit trail keeps both";
-        return Err(refusal(
-            "an act needs an actor and a reason".to_owned(),
-            help,
-        ));
+        return Err(Refusal {
+            kind: RefusedKind::Invalid,
+            ..refusal("an act needs an actor and a reason".to_owned(), help)
+        });
     }
     Ok(())
 }
 
-fn refusal(error: String, help: &str) -> Refusal {
+pub(super) fn refusal(error: String, help: &str) -> Refusal {
     Refusal {
         error,
         help: help.to_owned(),
+        kind: RefusedKind::Conflict,
+    }
+}
+
+pub(super) fn no_such(error: String, help: &str) -> Refusal {
+    Refusal {
+        kind: RefusedKind::NotFound,
+        ..refusal(error, help)
     }
 }
 

@@ -5,9 +5,13 @@
 //! leaves actor and reason in the audit trail.
 
 mod execute;
+mod look;
+mod ping;
 mod socket;
+pub mod view;
 
-pub use execute::{execute, ping};
+pub use execute::execute;
+pub use ping::ping;
 pub use socket::{CallError, call};
 pub(crate) use socket::{bind, routes};
 
@@ -15,10 +19,13 @@ use crate::connection::CircuitView;
 use crate::counters::CountersSnapshot;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Decision, DeliveryState};
-use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId, InstanceId};
+use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId, InstanceId, MessageId};
 use ml_connector_store::{AuditRecord, Counts, CrosswalkEntry, Delivery, Selection};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Document;
+use std::collections::BTreeMap;
+use view::HoldGroup;
 
 /// Who asks, and why. Acts need both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +63,42 @@ pub enum Command {
         /// Who and why.
         act: Act,
     },
+    /// Decides about everything that is held for one cause, each delivery in a commit of its own. What is in doubt is
+    /// left out: it is decided one by one.
+    ResolveCause {
+        /// Which, as `holds` names it.
+        cause: String,
+        /// What: retry or discard.
+        decision: Decision,
+        /// Who and why.
+        act: Act,
+    },
+    /// What is held, by cause.
+    Holds {
+        /// Of which deliveries; its states and its page do not matter.
+        selection: Selection,
+    },
+    /// The integrations of the site.
+    Integrations,
+    /// A stored event: its ids and its hash, never itself.
+    Message {
+        /// Which.
+        id: MessageId,
+    },
+    /// A page of the journal's records.
+    Records {
+        /// Only greater sequence numbers.
+        after: u64,
+        /// Most records.
+        limit: usize,
+    },
+    /// Everything about one payment or document, across its events and integrations.
+    Trail {
+        /// Its id, an event's, a delivery's, our reference, or the target's document number.
+        reference: String,
+    },
+    /// Verifies the whole journal.
+    Verify,
     /// One entry of a matching table.
     CrosswalkGet {
         /// Which table.
@@ -136,6 +179,42 @@ pub enum Reply {
         /// What became of each.
         results: Vec<Resolved>,
     },
+    /// To `holds`.
+    Holds {
+        /// How many deliveries are held.
+        held: u64,
+        /// By cause, the largest first.
+        groups: Vec<HoldGroup>,
+    },
+    /// To `integrations`.
+    Integrations {
+        /// By name.
+        integrations: Vec<IntegrationView>,
+    },
+    /// To `message`.
+    Message {
+        /// The event.
+        message: MessageView,
+        /// What was made of it.
+        deliveries: Vec<Delivery>,
+    },
+    /// To `records`.
+    Records {
+        /// In order.
+        records: Vec<AuditRecord>,
+    },
+    /// To `trail`.
+    Trail {
+        /// By id.
+        deliveries: Vec<Delivery>,
+        /// Every record about them, in order.
+        records: Vec<AuditRecord>,
+    },
+    /// To `verify`.
+    Verified {
+        /// What was found.
+        verification: VerificationView,
+    },
     /// To `crosswalk_get`.
     Entry {
         /// Nothing if there is no such entry.
@@ -163,7 +242,27 @@ pub enum Reply {
         error: String,
         /// The next step, or empty.
         help: String,
+        /// What kind of refusal it is.
+        #[serde(default)]
+        kind: RefusedKind,
     },
+}
+
+/// Why something was not done, for programs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedKind {
+    /// There is no such thing.
+    NotFound,
+    /// What was asked makes no sense.
+    Invalid,
+    /// Not as things stand.
+    #[default]
+    Conflict,
+    /// Only a running engine can do it.
+    NeedsEngine,
+    /// The store fails.
+    Failed,
 }
 
 /// What became of one delivery of a `resolve`.
@@ -177,6 +276,67 @@ pub struct Resolved {
     /// Why not, otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What kind of refusal that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<RefusedKind>,
+}
+
+/// An integration as the site runs it, or ran it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IntegrationView {
+    /// As the site names it.
+    pub integration: String,
+    /// Whether the running definitions have it.
+    pub enabled: bool,
+    /// The definition it runs; null if it does not run.
+    pub definition: Option<String>,
+    /// What it is for.
+    pub title: Option<String>,
+    /// Where its events come from: `<connection>/<trigger>`.
+    pub source: Option<String>,
+    /// What it writes: `<connection>/<operation>`.
+    pub sink: Option<String>,
+    /// Deliveries made; always the sum of all states.
+    pub received: u64,
+    /// Deliveries not made because their dedup key was known.
+    pub duplicates: u64,
+    /// By state.
+    pub states: BTreeMap<String, u64>,
+}
+
+/// A stored event, without itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageView {
+    /// Its id, e.g. `msg_17`.
+    pub id: String,
+    /// Its id in the source.
+    pub event_id: String,
+    /// Whose.
+    pub connection: String,
+    /// Which stream.
+    pub stream: String,
+    /// When it was received.
+    #[schemars(with = "String")]
+    pub received_at: Timestamp,
+    /// SHA-256 of it as received, hex.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// What verifying the journal found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerificationView {
+    /// Whether everything verifies.
+    pub sound: bool,
+    /// Sound records, from the beginning to the end or to the first damage.
+    pub records: u64,
+    /// Hash of the last sound record, hex.
+    pub head: String,
+    /// The first record that does not verify; null if all do.
+    pub first_bad: Option<u64>,
+    /// What is wrong with it.
+    pub damage: Option<String>,
 }
 
 /// How everything stands.
@@ -231,6 +391,9 @@ pub struct ConnectionStatus {
     /// Its session or token in words, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Its request budget in words, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
     /// When the next delivery of its lane is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_due: Option<Timestamp>,
@@ -250,16 +413,17 @@ pub struct PollStatus {
 }
 
 /// What a ping found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pinged {
     /// Which connection.
+    #[schemars(with = "String")]
     pub connection: ConnectionId,
     /// What was read, in order.
     pub steps: Vec<PingStep>,
 }
 
 /// One read of a ping.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PingStep {
     /// The operation.
     pub operation: String,

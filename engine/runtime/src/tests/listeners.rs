@@ -17,6 +17,7 @@ async fn listening(folder: &tempfile::TempDir) -> World {
             webhooks: any,
             admin: any,
             control,
+            tokens: None,
         },
     )
     .await

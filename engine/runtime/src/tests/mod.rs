@@ -4,6 +4,7 @@ mod definitions;
 mod systems;
 mod world;
 
+mod api;
 mod circuits;
 mod intake;
 mod listeners;

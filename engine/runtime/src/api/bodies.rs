@@ -1,0 +1,89 @@
+//! What requests carry. Unknown members are refused: a misspelt one would be ignored otherwise.
+
+use ml_connector_core::delivery::{Decision, Receipt};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Document;
+use std::collections::BTreeMap;
+
+/// Why something is done.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    /// Why, in your words; the audit trail keeps it.
+    pub(super) reason: String,
+}
+
+/// What can be decided about a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DecisionWord {
+    /// Try again now. Refused where the target may already have it.
+    Retry,
+    /// It stands in the target; `receipt` says as what.
+    Posted,
+    /// It does not stand in the target: it is sent.
+    NotPosted,
+    /// It shall not be delivered.
+    Discard,
+}
+
+/// A decision about one delivery.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolution {
+    /// What.
+    pub(super) decision: DecisionWord,
+    /// With `posted`: what the target calls it, by the names its operation's receipt has.
+    #[serde(default)]
+    pub(super) receipt: BTreeMap<String, Document>,
+    /// Why, in your words; the audit trail keeps it.
+    pub(super) reason: String,
+}
+
+/// A decision about many deliveries.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolutions {
+    /// Which, e.g. `dlv_42`; at most 1000.
+    #[schemars(length(min = 1, max = 1000))]
+    pub(super) deliveries: Vec<String>,
+    /// What; `posted` is said about one delivery at a time.
+    pub(super) decision: DecisionWord,
+    /// Why, in your words; the audit trail keeps it.
+    pub(super) reason: String,
+}
+
+/// A decision about everything that is held for one cause.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CauseResolution {
+    /// What: `retry` or `discard`. What is in doubt is decided one by one.
+    pub(super) decision: DecisionWord,
+    /// Why, in your words; the audit trail keeps it.
+    pub(super) reason: String,
+}
+
+/// Values of an entry of a matching table.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EntryValues {
+    /// Target values, by column.
+    pub(super) values: serde_json::Map<String, Document>,
+    /// Why, in your words; the audit trail keeps it.
+    pub(super) reason: String,
+}
+
+impl DecisionWord {
+    /// The decision, with what the target calls it where it stands there.
+    pub(super) fn decision(self, receipt: BTreeMap<String, Document>) -> Decision {
+        match self {
+            Self::Retry => Decision::Retry,
+            Self::Posted => Decision::Posted {
+                receipt: Receipt(receipt),
+            },
+            Self::NotPosted => Decision::NotPosted,
+            Self::Discard => Decision::Discard,
+        }
+    }
+}
