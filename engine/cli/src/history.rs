@@ -23,16 +23,6 @@ pub(crate) fn print(history: &[AuditRecord], terminal: &mut Terminal) -> io::Res
     Ok(())
 }
 
-/// A record's content without the event as received, which may hold personal data.
-pub(crate) fn without_raw(content: &Document) -> Document {
-    let Document::Object(members) = content else {
-        return content.clone();
-    };
-    let kept = members.iter().filter(|(name, _)| *name != RAW);
-    kept.map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
 fn told(record: &AuditRecord) -> (String, Map<String, Document>) {
     let none = Map::new();
     let content = record.content.as_object().unwrap_or(&none);
@@ -172,7 +162,7 @@ fn member(name: &str, value: &Document, indent: usize, terminal: &mut Terminal) 
 
 #[cfg(test)]
 mod tests {
-    use super::{print, without_raw};
+    use super::print;
     use crate::terminal::capture::captured;
     use ml_connector_store::AuditRecord;
     use serde_json::{Value as Document, json};
@@ -234,7 +224,6 @@ mod tests {
     #[test]
     fn the_event_as_received_is_shown_only_on_demand() {
         let content = json!({ "event_id": "EV1", "raw": "{\"iban\":\"X\"}" });
-        assert_eq!(without_raw(&content), json!({ "event_id": "EV1" }));
         assert!(!text(record("event", content)).contains("iban"));
     }
 }

@@ -9,6 +9,18 @@ pub(crate) fn moment_argument(text: &str) -> Result<Timestamp, String> {
     moment(text, SystemClock.now())
 }
 
+/// Reads a time, a date, or how long from now.
+pub(crate) fn ahead_argument(text: &str) -> Result<Timestamp, String> {
+    let now = SystemClock.now();
+    let read = moment(text, now)?;
+    let is_length = text.ends_with(['s', 'm', 'h', 'd']);
+    if !is_length {
+        return Ok(read);
+    }
+    now.checked_add(now.duration_since(read))
+        .map_err(|error| error.to_string())
+}
+
 fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let wrong = || {
         format!(

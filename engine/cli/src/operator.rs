@@ -161,7 +161,7 @@ impl Operator {
 
 /// A reply that is no refusal; a refusal is an error with its next step.
 pub(crate) fn accepted(reply: Reply) -> anyhow::Result<Reply> {
-    if let Reply::Refused { error, help } = reply {
+    if let Reply::Refused { error, help, .. } = reply {
         return Err(if help.is_empty() {
             anyhow::anyhow!(error)
         } else {

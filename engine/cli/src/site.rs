@@ -112,6 +112,14 @@ impl Installation {
         }
     }
 
+    /// The file of operator tokens, beside the vault.
+    pub(crate) fn tokens(&self) -> PathBuf {
+        let vault = beside(&self.file, &self.site.vault);
+        let mut name = vault.into_os_string();
+        name.push(".tokens.json");
+        PathBuf::from(name)
+    }
+
     /// What it runs. What is wrong with its definitions is told, and ends the command.
     pub(crate) fn plan(&self, terminal: &mut Terminal) -> anyhow::Result<(Definitions, Plan)> {
         let root = beside(&self.file, &self.site.definitions);

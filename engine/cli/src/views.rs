@@ -2,128 +2,11 @@
 
 use crate::table::Table;
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_core::delivery::{Awaited, DeliveryState, StateKind};
-use ml_connector_store::{Counts, Delivery};
-use schemars::JsonSchema;
-use serde::Serialize;
+use ml_connector_core::delivery::StateKind;
+pub(crate) use ml_connector_runtime::operator::view::{
+    ConnectionView, CountsView, DecidedView, DeliveryView, PollView, RecordView,
+};
 use serde_json::Value as Document;
-use std::collections::BTreeMap;
-
-/// A delivery.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct DeliveryView {
-    /// Its id, e.g. `dlv_42`.
-    pub(crate) id: String,
-    /// Its message's id, e.g. `msg_17`.
-    pub(crate) message: String,
-    /// The event's id in the source.
-    pub(crate) event_id: String,
-    /// For which integration, as the site names it.
-    pub(crate) integration: String,
-    /// The connection it goes to.
-    pub(crate) connection: String,
-    /// pending, in_flight, uncertain, held, delivered, skipped or discarded.
-    pub(crate) state: String,
-    /// Unique within the integration.
-    pub(crate) dedup_key: String,
-    /// Deliveries of the integration with the same key go one after another.
-    pub(crate) order_key: Option<String>,
-    /// Our reference in the target's document.
-    pub(crate) reference: Option<String>,
-    /// Attempts made.
-    pub(crate) attempts: u32,
-    /// When it was accepted.
-    #[schemars(with = "String")]
-    pub(crate) created_at: Timestamp,
-    /// When it last changed.
-    #[schemars(with = "String")]
-    pub(crate) changed_at: Timestamp,
-    /// When it is taken up, if it waits for a time.
-    #[schemars(with = "Option<String>")]
-    pub(crate) due_at: Option<Timestamp>,
-    /// What kind of trouble it is held for.
-    pub(crate) class: Option<String>,
-    /// Why it is where it is.
-    pub(crate) why: Option<String>,
-    /// The next step.
-    pub(crate) help: Option<String>,
-    /// What would release it by itself.
-    pub(crate) awaits: Option<String>,
-    /// Whether the target may already have it.
-    pub(crate) in_doubt: bool,
-    /// What the target calls it.
-    pub(crate) receipt: BTreeMap<String, Document>,
-}
-
-impl DeliveryView {
-    /// Makes a view of a stored delivery.
-    pub(crate) fn of(delivery: &Delivery) -> Self {
-        let mut view = Self {
-            id: delivery.id.to_string(),
-            message: delivery.message.to_string(),
-            event_id: delivery.event_id.clone(),
-            integration: delivery.instance.to_string(),
-            connection: delivery.lane.to_string(),
-            state: delivery.state.kind().as_str().to_owned(),
-            dedup_key: delivery.dedup_key.to_string(),
-            order_key: delivery.order_key.as_ref().map(ToString::to_string),
-            reference: delivery.reference.as_ref().map(ToString::to_string),
-            attempts: delivery.progress.attempts,
-            created_at: delivery.created_at,
-            changed_at: delivery.changed_at,
-            due_at: delivery.state.due_at(),
-            class: None,
-            why: None,
-            help: None,
-            awaits: None,
-            in_doubt: false,
-            receipt: BTreeMap::new(),
-        };
-        match &delivery.state {
-            DeliveryState::Pending { .. } | DeliveryState::InFlight { .. } => {}
-            DeliveryState::Uncertain { why, .. } => {
-                view.why = Some(why.clone());
-                view.in_doubt = true;
-            }
-            DeliveryState::Held(hold) => {
-                view.class = Some(hold.class.as_str().to_owned());
-                view.why = Some(hold.why.clone());
-                view.help = Some(hold.help.clone()).filter(|help| !help.is_empty());
-                view.awaits = hold.awaits.as_ref().map(awaited);
-                view.in_doubt = hold.in_doubt;
-            }
-            DeliveryState::Delivered { receipt } => view.receipt.clone_from(&receipt.0),
-            DeliveryState::Skipped { reason } | DeliveryState::Discarded { reason } => {
-                view.why = Some(reason.clone());
-            }
-        }
-        view
-    }
-
-    /// What is worth a table's last column.
-    pub(crate) fn remark(&self) -> String {
-        if let Some(why) = &self.why {
-            return match &self.class {
-                Some(class) => format!("{class}: {why}"),
-                None => why.clone(),
-            };
-        }
-        let receipt = self
-            .receipt
-            .iter()
-            .map(|(name, value)| format!("{name} {}", plain(value)));
-        receipt.collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// What a held delivery waits for, in words.
-fn awaited(awaited: &Awaited) -> String {
-    match awaited {
-        Awaited::Crosswalk { table, key } => format!("entry `{key}` in crosswalk `{table}`"),
-        Awaited::Delivery { delivery } => format!("the end of {delivery}"),
-        Awaited::Until { due_at } => moment(*due_at),
-    }
-}
 
 /// A value as people write it.
 pub(crate) fn plain(value: &Document) -> String {
@@ -183,43 +66,6 @@ pub(crate) fn deliveries_table(deliveries: &[DeliveryView]) -> Vec<String> {
     table.lines()
 }
 
-/// How many there are, for one integration.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct CountsView {
-    /// As the site names it.
-    pub(crate) integration: String,
-    /// Deliveries made; always the sum of all states.
-    pub(crate) received: u64,
-    /// Deliveries not made because their dedup key was known.
-    pub(crate) duplicates: u64,
-    /// By state.
-    pub(crate) states: BTreeMap<String, u64>,
-}
-
-impl CountsView {
-    /// Makes a view of counters.
-    pub(crate) fn of(integration: &str, counts: &Counts) -> Self {
-        let states = StateKind::ALL.iter().zip(counts.states);
-        Self {
-            integration: integration.to_owned(),
-            received: counts.received,
-            duplicates: counts.duplicates,
-            states: states
-                .map(|(kind, number)| (kind.as_str().to_owned(), number))
-                .collect(),
-        }
-    }
-
-    /// Whether anything of it waits for a person or for an answer that may never come.
-    pub(crate) fn waits_for_somebody(&self) -> bool {
-        self.state(StateKind::Held) + self.state(StateKind::Uncertain) > 0
-    }
-
-    fn state(&self, kind: StateKind) -> u64 {
-        self.states.get(kind.as_str()).copied().unwrap_or(0)
-    }
-}
-
 /// Counters as a table.
 pub(crate) fn counts_table(counts: &[CountsView]) -> Vec<String> {
     let heads = [
@@ -253,56 +99,9 @@ pub(crate) fn counts_table(counts: &[CountsView]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CountsView, DeliveryView, age, counts_table, deliveries_table};
+    use super::{CountsView, age, counts_table};
     use jiff::Timestamp;
-    use ml_connector_core::delivery::{Awaited, Class, DeliveryState, Hold, Progress};
-    use ml_connector_core::identity::{DeliveryId, MessageId};
-    use ml_connector_store::{Counts, Delivery};
-
-    fn held() -> Delivery {
-        let at: Timestamp = "2026-03-16T08:47:21Z".parse().unwrap();
-        Delivery {
-            id: DeliveryId(42),
-            message: MessageId(17),
-            event_id: "EV1".into(),
-            instance: "netledger-payfast/bills".into(),
-            lane: "netledger".into(),
-            dedup_key: "EV1".into(),
-            order_key: None,
-            reference: Some("PM1".into()),
-            created_at: at,
-            changed_at: at,
-            revision: 3,
-            state: DeliveryState::Held(Hold {
-                class: Class::MissingMasterData,
-                why: "no account for MD1".into(),
-                help: "ml-connector crosswalk set customers MD1 account=…".into(),
-                since: at,
-                awaits: Some(Awaited::Crosswalk {
-                    table: "customers".into(),
-                    key: "MD1".into(),
-                }),
-                in_doubt: false,
-            }),
-            progress: Progress::default(),
-        }
-    }
-
-    #[test]
-    fn a_held_delivery_says_why_and_what_next() {
-        let view = DeliveryView::of(&held());
-        assert_eq!(view.remark(), "missing_master_data: no account for MD1");
-        assert_eq!(
-            view.awaits.as_deref(),
-            Some("entry `MD1` in crosswalk `customers`")
-        );
-        let lines = deliveries_table(&[view]);
-        assert!(
-            lines[1].starts_with("dlv_42  held   netledger-payfast/bills  EV1"),
-            "{}",
-            lines[1]
-        );
-    }
+    use ml_connector_store::Counts;
 
     #[test]
     fn waiting_is_pending_and_in_flight_and_the_row_adds_up() {

@@ -1,7 +1,7 @@
 //! `audit`: prove what happened. Reads the journal itself, whether or not an engine runs.
 
 use super::Format;
-use super::deliveries::{RecordView, delivery_id};
+use super::deliveries::delivery_id;
 use crate::failure::{Exit, usage};
 use crate::history;
 use crate::moments::moment_argument;
@@ -10,7 +10,7 @@ use crate::site::SiteArgs;
 use crate::store::Progress;
 use crate::table::count;
 use crate::terminal::{Terminal, Tone};
-use crate::views::moment;
+use crate::views::{RecordView, moment};
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -170,7 +170,7 @@ fn show(
         Format::Json => terminal.json(&HistoryOutput {
             version: 1,
             delivery: id.to_string(),
-            history: history.iter().map(RecordView::discreet).collect(),
+            history: history.iter().map(RecordView::of).collect(),
         })?,
     }
     Ok(Exit::Fine)
@@ -319,7 +319,10 @@ fn export(
         }
         let view = RecordOutput {
             version: 1,
-            record: RecordView::of(&record),
+            record: RecordView {
+                content: record.content.clone(),
+                ..RecordView::of(&record)
+            },
         };
         match &mut file {
             Some(file) => {

@@ -13,7 +13,7 @@ use clap::Subcommand;
 pub(crate) use decide::DecisionsOutput;
 pub(crate) use list::DeliveriesOutput;
 use ml_connector_core::identity::DeliveryId;
-pub(crate) use show::{DeliveryOutput, RecordView};
+pub(crate) use show::DeliveryOutput;
 
 /// Arguments of `deliveries`.
 #[derive(Debug, clap::Args)]

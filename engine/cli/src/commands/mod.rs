@@ -16,6 +16,7 @@ mod secrets;
 mod status;
 mod store;
 mod test;
+mod tokens;
 mod validate;
 mod version;
 
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Ping(ping::Args),
     /// Keep secret values in the encrypted vault.
     Secrets(secrets::Args),
+    /// Say who may use the operator API.
+    Tokens(tokens::Args),
     /// Say how everything stands.
     Status(status::Args),
     /// Look at records on their way, and decide about those that wait for a person.
@@ -82,6 +85,7 @@ pub(crate) fn perform(
         Command::Preview(args) => preview::perform(&args, terminal),
         Command::Ping(args) => ping::perform(&args, terminal),
         Command::Secrets(args) => secrets::perform(&args, terminal),
+        Command::Tokens(args) => tokens::perform(&args, terminal),
         Command::Status(args) => status::perform(&args, terminal),
         Command::Deliveries(args) => deliveries::perform(&args, terminal),
         Command::Audit(args) => audit::perform(&args, terminal),

@@ -77,6 +77,7 @@ async fn start(
             webhooks: Some(installation.site.webhooks),
             admin: Some(installation.site.admin),
             control: Some(installation.control()),
+            tokens: Some(installation.tokens()),
         },
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };

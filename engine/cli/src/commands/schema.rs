@@ -8,6 +8,7 @@ use super::ping::PingOutput;
 use super::secrets::SecretsOutput;
 use super::status::StatusOutput;
 use super::test::TestOutput;
+use super::tokens::TokensOutput;
 use super::version::VersionOutput;
 use crate::failure::{Exit, usage};
 use crate::findings::FindingsOutput;
@@ -64,6 +65,7 @@ const OUTPUTS: &[(&str, Make)] = &[
     ("secrets", printed::<SecretsOutput>),
     ("status", printed::<StatusOutput>),
     ("test", printed::<TestOutput>),
+    ("tokens", printed::<TokensOutput>),
     ("validate", printed::<FindingsOutput>),
     ("verification", printed::<VerificationOutput>),
     ("version", printed::<VersionOutput>),

@@ -6,9 +6,9 @@ use crate::operator::{Operator, block_on, unexpected};
 use crate::site::SiteArgs;
 use crate::table::Table;
 use crate::terminal::{Terminal, Tone};
-use crate::views::{CountsView, age, counts_table, moment};
+use crate::views::{ConnectionView, CountsView, PollView, age, counts_table, moment};
 use jiff::Timestamp;
-use ml_connector_runtime::operator::{Command, ConnectionStatus, PollStatus, Reply, Status};
+use ml_connector_runtime::operator::{Command, Reply, Status};
 use ml_connector_runtime::{Clock as _, SystemClock};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -55,39 +55,6 @@ pub(crate) struct StatusOutput {
     records: u64,
     /// Its hash, hex: note it elsewhere, and `audit verify --expect` proves that nothing was removed since.
     head: String,
-}
-
-/// A connection.
-#[derive(Debug, Serialize, JsonSchema)]
-struct ConnectionView {
-    /// As the site names it.
-    connection: String,
-    /// What it connects to.
-    connector: String,
-    /// closed (calls go through), half_open, open (the system is in trouble) or paused (by a person).
-    state: String,
-    /// Why, unless it is closed.
-    why: Option<String>,
-    /// Its session or token in words, where there is one.
-    session: Option<String>,
-    /// When its system is tried next.
-    #[schemars(with = "Option<String>")]
-    probe_at: Option<Timestamp>,
-    /// When its next delivery is due.
-    #[schemars(with = "Option<String>")]
-    next_due: Option<Timestamp>,
-}
-
-/// A poll.
-#[derive(Debug, Serialize, JsonSchema)]
-struct PollView {
-    /// `<connection>/<trigger>`.
-    poll: String,
-    /// When it asks next; null while it is asking or waits for its connection.
-    #[schemars(with = "Option<String>")]
-    next: Option<Timestamp>,
-    /// How far it has come.
-    cursor: Option<String>,
 }
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
@@ -198,37 +165,4 @@ impl StatusOutput {
 
 fn print_lines(lines: &[String], terminal: &mut Terminal) -> io::Result<()> {
     lines.iter().try_for_each(|line| terminal.line(line))
-}
-
-impl ConnectionView {
-    fn of(status: &ConnectionStatus) -> Self {
-        let circuit = &status.circuit;
-        let (state, why) = match (&circuit.pause, &circuit.cause) {
-            (Some(pause), _) => (
-                "paused".to_owned(),
-                Some(format!("{}: {}", pause.actor, pause.reason)),
-            ),
-            (None, Some(cause)) => (circuit.state.clone(), Some(cause.why.clone())),
-            (None, None) => (circuit.state.clone(), None),
-        };
-        Self {
-            connection: status.connection.to_string(),
-            connector: status.connector.clone(),
-            state,
-            why,
-            session: status.session.clone(),
-            probe_at: circuit.probe_at,
-            next_due: status.next_due,
-        }
-    }
-}
-
-impl PollView {
-    fn of(status: &PollStatus) -> Self {
-        Self {
-            poll: status.poll.clone(),
-            next: status.next,
-            cursor: status.cursor.clone(),
-        }
-    }
 }

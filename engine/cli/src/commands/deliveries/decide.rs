@@ -6,6 +6,7 @@ use crate::failure::Exit;
 use crate::operator::{Operator, unexpected};
 use crate::table::count;
 use crate::terminal::{Terminal, Tone};
+use crate::views::DecidedView;
 use ml_connector_core::delivery::{Decision, Receipt, StateKind};
 use ml_connector_core::identity::DeliveryId;
 use ml_connector_runtime::operator::{Command, Reply, Resolved};
@@ -60,17 +61,6 @@ pub(crate) struct DecisionsOutput {
     results: Vec<DecidedView>,
 }
 
-/// What became of one delivery.
-#[derive(Debug, Serialize, JsonSchema)]
-struct DecidedView {
-    /// Which.
-    delivery: String,
-    /// Its new state, if the decision was taken.
-    state: Option<String>,
-    /// Why not, otherwise.
-    error: Option<String>,
-}
-
 pub(super) async fn retry(
     args: &Args,
     operator: &Operator,
@@ -115,7 +105,7 @@ pub(super) async fn posted(
         act,
     };
     let results = resolved(operator.ask(command).await?)?;
-    print(results, args.format, terminal)
+    print(&results, args.format, terminal)
 }
 
 async fn decide(
@@ -142,7 +132,7 @@ async fn decide(
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
-    print(results, args.format, terminal)
+    print(&results, args.format, terminal)
 }
 
 /// Every held delivery that is meant, as they stand before the first decision.
@@ -170,16 +160,9 @@ fn resolved(reply: Reply) -> anyhow::Result<Vec<Resolved>> {
 }
 
 /// Prints what became of each; some that were not decided are findings.
-fn print(results: Vec<Resolved>, format: Format, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+fn print(results: &[Resolved], format: Format, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     let failed = results.iter().filter(|one| one.error.is_some()).count();
-    let views: Vec<DecidedView> = results
-        .into_iter()
-        .map(|one| DecidedView {
-            delivery: one.delivery.to_string(),
-            state: one.state.map(|state| state.kind().as_str().to_owned()),
-            error: one.error,
-        })
-        .collect();
+    let views: Vec<DecidedView> = results.iter().map(DecidedView::of).collect();
     let decided = views.len() - failed;
     match format {
         Format::Json => terminal.json(&DecisionsOutput {

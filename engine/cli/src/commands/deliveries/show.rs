@@ -5,13 +5,11 @@ use crate::failure::Exit;
 use crate::history;
 use crate::operator::{Operator, unexpected};
 use crate::terminal::{Terminal, Tone};
-use crate::views::{DeliveryView, moment, plain};
+use crate::views::{DeliveryView, RecordView, moment, plain};
 use ml_connector_core::identity::DeliveryId;
 use ml_connector_runtime::operator::{Command, Reply};
-use ml_connector_store::AuditRecord;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value as Document;
 use std::io;
 
 /// Arguments of `deliveries show`.
@@ -43,45 +41,6 @@ pub(crate) struct DeliveryOutput {
     event: Option<String>,
 }
 
-/// One journal record.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct RecordView {
-    /// Sequence number.
-    pub(crate) sequence: u64,
-    /// When it was written.
-    pub(crate) at: String,
-    /// What kind of record it is.
-    pub(crate) kind: String,
-    /// Its content.
-    pub(crate) content: Document,
-    /// SHA-256 of this record chained to the one before, hex.
-    pub(crate) hash: String,
-    /// The one before, hex.
-    pub(crate) previous: String,
-}
-
-impl RecordView {
-    /// Makes a view of a record, without the event as it was received, which may hold personal data.
-    pub(crate) fn discreet(record: &AuditRecord) -> Self {
-        Self {
-            content: history::without_raw(&record.content),
-            ..Self::of(record)
-        }
-    }
-
-    /// Makes a view of a whole record.
-    pub(crate) fn of(record: &AuditRecord) -> Self {
-        Self {
-            sequence: record.sequence,
-            at: record.at.to_string(),
-            kind: record.kind.clone(),
-            content: record.content.clone(),
-            hash: record.hash.clone(),
-            previous: record.previous.clone(),
-        }
-    }
-}
-
 pub(super) async fn perform(
     args: &Args,
     operator: &Operator,
@@ -101,7 +60,7 @@ pub(super) async fn perform(
     };
     let view = DeliveryView::of(&delivery);
     if args.format == Format::Json {
-        let history = history.iter().map(RecordView::discreet).collect();
+        let history = history.iter().map(RecordView::of).collect();
         terminal.json(&DeliveryOutput {
             version: 1,
             delivery: view,
