@@ -9,9 +9,9 @@ pub(crate) struct Table {
 
 impl Table {
     /// A table with these column heads.
-    pub(crate) fn new<const N: usize>(heads: [&str; N]) -> Self {
+    pub(crate) fn new<'a>(heads: impl IntoIterator<Item = &'a str>) -> Self {
         Self {
-            rows: vec![heads.iter().map(|head| (*head).to_owned()).collect()],
+            rows: vec![heads.into_iter().map(str::to_owned).collect()],
             right: Vec::new(),
         }
     }
@@ -24,8 +24,8 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
     }
 
     /// The lines, without spaces at their ends.

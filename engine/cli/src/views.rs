@@ -79,10 +79,17 @@ pub(crate) fn counts_table(counts: &[CountsView]) -> Vec<String> {
         "SKIPPED",
         "DISCARDED",
     ];
-    let mut table = Table::new(heads).right(&[1, 2, 3, 4, 5, 6, 7, 8]);
+    // Only where deliveries are made of several events.
+    let joined = counts
+        .iter()
+        .any(|one| one.state(StateKind::Joined) > 0)
+        .then_some("JOINED");
+    let heads: Vec<&str> = heads.into_iter().chain(joined).collect();
+    let mut table = Table::new(heads).right(&[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     for one in counts {
         let number = |kind| one.state(kind).to_string();
-        table.row([
+        let joined = joined.map(|_| number(StateKind::Joined));
+        let cells = [
             one.integration.clone(),
             one.received.to_string(),
             one.duplicates.to_string(),
@@ -92,7 +99,8 @@ pub(crate) fn counts_table(counts: &[CountsView]) -> Vec<String> {
             number(StateKind::Delivered),
             number(StateKind::Skipped),
             number(StateKind::Discarded),
-        ]);
+        ];
+        table.row(cells.into_iter().chain(joined));
     }
     table.lines()
 }
@@ -108,7 +116,7 @@ mod tests {
         let counts = Counts {
             received: 28,
             duplicates: 3,
-            states: [1, 2, 3, 4, 5, 6, 7],
+            states: [1, 2, 3, 4, 5, 6, 7, 0],
         };
         let lines = counts_table(&[CountsView::of("a/b", &counts)]);
         let cells: Vec<&str> = lines[1].split_whitespace().collect();

@@ -13,8 +13,8 @@ pub use connector::{
     SecretSpec, SignatureEncoding, Trigger, TriggerKind, Verify, Webhook, XmlRules,
 };
 pub use integration::{
-    Fetch, FetchFrom, HoldRule, Integration, Missing, Remember, Require, RequireBy, Sink, SkipRule,
-    Source,
+    Aggregate, Complete, Fetch, FetchFrom, HoldRule, Integration, Missing, Remember, Require,
+    RequireBy, Sink, SkipRule, Source, Split,
 };
 pub use operation::{
     Action, Content, LookUpSpec, Operation, OperationKind, OutcomeRule, OutcomeWord, Paginate,

@@ -4,6 +4,7 @@
 //! table would answer is handed in. Credentials are masks, so that no secret can be needed or shown.
 
 mod discreet;
+mod group;
 mod origin;
 
 pub use origin::{Origin, origins};
@@ -28,8 +29,10 @@ pub struct Rehearsal<'a> {
     pub instance: &'a Instance,
     /// The connections it names.
     pub connections: &'a IndexMap<ConnectionId, Arc<Connection>>,
-    /// The event.
+    /// The event; a list of them where several make one delivery.
     pub event: &'a Document,
+    /// Which delivery of its key a group of events makes, and how many events came under that key in all if not just these.
+    pub group: (u32, Option<u64>),
     /// What answers that name a time are measured from.
     pub now: Timestamp,
     /// Whether requests are written with masks in place of values that schemas declare as personal.
@@ -102,6 +105,8 @@ pub struct Rehearsed {
     pub dedup_key: Option<DedupKey>,
     /// Its place in order.
     pub order_key: Option<OrderKey>,
+    /// What the mapping reads in place of an event, where several make one delivery.
+    pub subject: Option<Document>,
     /// What was asked on the way, in order.
     pub answered: Vec<Answered>,
     /// Where it ended.
@@ -159,7 +164,10 @@ impl Rehearsal<'_> {
         give: &mut dyn FnMut(&Need) -> Option<Given>,
         answer: Option<&HttpResponse>,
     ) -> Rehearsed {
-        let route = mapping::route(self.instance, &self.event_id(), self.event);
+        if self.instance.integration.aggregate.is_some() {
+            return self.run_group(give, answer);
+        }
+        let route = mapping::route(self.instance, &self.event_id(self.event), self.event);
         let (dedup_key, order_key) = match route {
             Route::NotMine => return Rehearsed::at_once(None, End::NotRouted),
             Route::Failed { dedup_key, trouble } => {
@@ -168,9 +176,21 @@ impl Rehearsal<'_> {
             Route::Mine {
                 dedup_key,
                 order_key,
+                joins: _,
             } => (dedup_key, order_key),
         };
-        let mut preparation = Preparation::new(self.instance, self.event);
+        self.go_on(self.event, (dedup_key, order_key), give, answer)
+    }
+
+    /// From the keys of a delivery on.
+    fn go_on(
+        &self,
+        event: &Document,
+        (dedup_key, order_key): (DedupKey, Option<OrderKey>),
+        give: &mut dyn FnMut(&Need) -> Option<Given>,
+        answer: Option<&HttpResponse>,
+    ) -> Rehearsed {
+        let mut preparation = Preparation::new(self.instance, event);
         let mut answered = Vec::new();
         let end = loop {
             let next = preparation.next();
@@ -217,13 +237,14 @@ impl Rehearsal<'_> {
         Rehearsed {
             dedup_key: Some(dedup_key),
             order_key,
+            subject: None,
             answered,
             end,
         }
     }
 
     /// The event's id as its trigger declares it; empty where it has none.
-    fn event_id(&self) -> String {
+    fn event_id(&self, event: &Document) -> String {
         let source = &self.instance.integration.source;
         let connector = self
             .instance
@@ -231,7 +252,7 @@ impl Rehearsal<'_> {
             .connections
             .get(&source.connection);
         let trigger = connector.and_then(|connector| connector.triggers.get(&source.trigger));
-        match trigger.and_then(|trigger| trigger.id.first(self.event)) {
+        match trigger.and_then(|trigger| trigger.id.first(event)) {
             Some(Document::String(id)) => id.clone(),
             Some(id) => id.to_string(),
             None => String::new(),
@@ -382,6 +403,7 @@ impl Rehearsed {
         Self {
             dedup_key,
             order_key: None,
+            subject: None,
             answered: Vec::new(),
             end,
         }

@@ -67,7 +67,7 @@ async fn health(engine: Engine) -> Response {
     let connections = connections.collect();
     let counts = engine.store().counts().await.unwrap_or_default();
     let in_state = |wanted: StateKind| {
-        let of = |states: &[u64; 7]| {
+        let of = |states: &[u64]| {
             let at = StateKind::ALL.iter().position(|kind| *kind == wanted);
             at.and_then(|at| states.get(at)).copied().unwrap_or(0)
         };

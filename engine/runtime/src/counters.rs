@@ -158,6 +158,7 @@ const fn became(state: StateKind) -> &'static str {
         StateKind::Delivered => "delivered",
         StateKind::Skipped => "skipped",
         StateKind::Discarded => "discarded",
+        StateKind::Joined => "joined",
     }
 }
 

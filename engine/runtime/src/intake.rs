@@ -1,6 +1,7 @@
 //! From events to what the store accepts: which instances take an event, and where their
 //! deliveries go. Pure but for the definitions it holds; webhooks and polls share it.
 
+use crate::context::later;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{self, DeliveryState, Event, Policy, Progress, RepeatSafety};
 use ml_connector_core::delivery::{RetryPolicy, Trouble};
@@ -127,19 +128,26 @@ impl Listener {
         odd: Option<&Trouble>,
         now: Timestamp,
     ) -> Option<NewDelivery> {
-        let (dedup_key, order_key, trouble) = match routing.route(&self.instance) {
+        let (dedup_key, order_key, joins, trouble) = match routing.route(&self.instance) {
             Route::NotMine => return None,
             Route::Mine {
                 dedup_key,
                 order_key,
-            } => (dedup_key, order_key, odd.cloned()),
+                joins,
+            } => (dedup_key, order_key, joins, odd.cloned()),
             Route::Failed { dedup_key, trouble } => {
-                (dedup_key, None, Some(odd.cloned().unwrap_or(trouble)))
+                let trouble = odd.cloned().unwrap_or(trouble);
+                (dedup_key, None, None, Some(trouble))
             }
         };
-        let state = match trouble {
-            Some(trouble) => held(trouble, now),
-            None => DeliveryState::Pending { due_at: now },
+        let quiet = self.instance.integration.aggregate.as_ref();
+        let (state, joins) = match trouble {
+            // It is about this event alone.
+            Some(trouble) => (held(trouble, now), None),
+            None => {
+                let due_at = quiet.map_or(now, |aggregate| later(now, aggregate.quiet));
+                (DeliveryState::Pending { due_at }, joins)
+            }
         };
         let (instance, lane) = (self.instance.id.clone(), self.lane.clone());
         Some(NewDelivery {
@@ -148,6 +156,7 @@ impl Listener {
             dedup_key,
             order_key,
             state,
+            joins,
         })
     }
 }

@@ -272,6 +272,7 @@ fn intake(numbers: std::ops::Range<usize>) -> Intake {
             state: DeliveryState::Pending {
                 due_at: received_at,
             },
+            joins: None,
         };
         IntakeEvent {
             id,

@@ -1,7 +1,7 @@
 //! What a command becomes: records, decided against everything committed and everything earlier in the group.
 
 use crate::entry::{
-    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, TransitionEntry,
+    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, MadeGroup, TransitionEntry,
     to_the_microsecond,
 };
 use crate::index::fold::Staged;
@@ -9,7 +9,9 @@ use crate::index::key;
 use crate::index::row::{self, Row};
 use crate::index::view::View;
 use crate::journal::{Appender, At, Journal};
-use crate::model::{Accepted, CrosswalkEntry, Delivery, Intake, IntakeEvent, Note, Transition};
+use crate::model::{
+    Accepted, CrosswalkEntry, Delivery, Intake, IntakeEvent, NewDelivery, Note, Transition,
+};
 use crate::{Error, read};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -172,6 +174,19 @@ impl<'v, 'g> Group<'v, 'g> {
         }
         Ok(true)
     }
+
+    /// Makes sure that the delivery which an event joins is what the index says, believed as above.
+    fn is_open(&self, id: DeliveryId, new: &NewDelivery, key: &str) -> Result<(), Error> {
+        let row = self.staged.row(id)?.ok_or_else(|| odd("a group"))?;
+        if row.position >= self.journal.end() {
+            return Ok(());
+        }
+        let (_, delivery) = self.load(id)?;
+        let open = delivery.progress.group.as_ref().is_some_and(|group| {
+            group.open && group.key == key && delivery.instance == new.instance
+        });
+        if open { Ok(()) } else { Err(odd("a group")) }
+    }
 }
 
 /// An index that says other things than the journal must not be used for a decision.
@@ -221,13 +236,15 @@ fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error>
                 }
             } else if !duplicate {
                 let id = DeliveryId(group.staged.next_delivery() + deliveries.len() as u64);
+                let (state, joined) = joined(group, new)?;
                 deliveries.push(Made {
                     id,
                     instance: new.instance.clone(),
                     lane: new.lane.clone(),
                     dedup_key: new.dedup_key.clone(),
                     order_key: new.order_key.clone(),
-                    state: new.state.clone(),
+                    state,
+                    group: joined,
                 });
             }
         }
@@ -256,6 +273,33 @@ fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error>
         group.push(at, &entry, &Bytes::new())?;
     }
     Ok(accepted)
+}
+
+/// The state of a new delivery, and the group that it joins or begins. Whoever joins must not find the group closed
+/// later, so this is decided here, where nothing can come between.
+fn joined(
+    group: &Group<'_, '_>,
+    new: &NewDelivery,
+) -> Result<(DeliveryState, Option<MadeGroup>), Error> {
+    let Some(joins) = &new.joins else {
+        return Ok((new.state.clone(), None));
+    };
+    let row = group.staged.group(&key::group(&new.instance, &joins.key))?;
+    let has_room = row.count < u64::from(joins.events_max)
+        && row.weight.saturating_add(joins.weight) <= joins.weight_max;
+    let (state, number) = if row.open != 0 && has_room {
+        let into = DeliveryId(row.open);
+        group.is_open(into, new, &joins.key)?;
+        (DeliveryState::Joined { into }, row.number)
+    } else {
+        (new.state.clone(), row.number + 1)
+    };
+    let made = MadeGroup {
+        key: joins.key.clone(),
+        number: u32::try_from(number).map_err(|_| odd("a group"))?,
+        weight: joins.weight,
+    };
+    Ok((state, Some(made)))
 }
 
 fn accept_event(

@@ -9,7 +9,7 @@
 use crate::journal::frame::Frame;
 use crate::model::{CrosswalkEntry, Delivery, Exchange, Note, Origin};
 use jiff::Timestamp;
-use ml_connector_core::delivery::{DeliveryState, Event, Progress};
+use ml_connector_core::delivery::{DeliveryState, Event, Group, Progress};
 use ml_connector_core::identity::{
     ConnectionId, DedupKey, DeliveryId, InstanceId, MessageId, OrderKey, StreamId,
 };
@@ -106,6 +106,18 @@ pub(crate) struct Made {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) order_key: Option<OrderKey>,
     pub(crate) state: DeliveryState,
+    /// The group it joined or began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<MadeGroup>,
+}
+
+/// The group of events that a delivery joined or, where its state is not joined, began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MadeGroup {
+    pub(crate) key: String,
+    pub(crate) number: u32,
+    #[serde(default)]
+    pub(crate) weight: u64,
 }
 
 impl Made {
@@ -124,8 +136,22 @@ impl Made {
             changed_at: at,
             revision: 0,
             state: self.state.clone(),
-            progress: Progress::default(),
+            progress: Progress {
+                group: self.began(),
+                ..Progress::default()
+            },
         }
+    }
+
+    /// The group that it began.
+    fn began(&self) -> Option<Group> {
+        let group = self.group.as_ref()?;
+        let joined = matches!(self.state, DeliveryState::Joined { .. });
+        (!joined).then(|| Group {
+            key: group.key.clone(),
+            number: group.number,
+            open: true,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use ml_connector_core::identity::{
     ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, OrderKey, Reference,
     StreamId,
 };
+use ml_connector_core::mapping::Joins;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Document;
 
@@ -73,8 +74,10 @@ pub struct NewDelivery {
     pub dedup_key: DedupKey,
     /// Its place in order.
     pub order_key: Option<OrderKey>,
-    /// Pending, or held where routing failed.
+    /// Pending, or held where routing failed. Of one that joins a group that is open already, the store makes it joined.
     pub state: DeliveryState,
+    /// The group of events it joins, if several make one delivery.
+    pub joins: Option<Joins>,
 }
 
 /// What became of an intake. It is on disk when this is returned.
@@ -232,7 +235,18 @@ pub struct Counts {
     /// Deliveries not made because their dedup key was known.
     pub duplicates: u64,
     /// By state, in the order of [`StateKind::ALL`].
-    pub states: [u64; 7],
+    pub states: [u64; 8],
+}
+
+/// The events of a group so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Members {
+    /// Their messages, in the order of acceptance.
+    pub messages: Vec<MessageId>,
+    /// When the last of them was accepted.
+    pub last_at: Timestamp,
+    /// All events that ever came under the group's key.
+    pub total: u64,
 }
 
 /// One journal record, for people and programs that audit.

@@ -4,15 +4,15 @@
 
 use crate::decide::{Answer, Command};
 use crate::index::key;
-use crate::index::row::{self, Row};
+use crate::index::row::{self, GroupRow, Row};
 use crate::index::view::View;
 use crate::journal::{Appender, Journal};
 use crate::lock::{Lock, LockError};
 use crate::medium::Medium;
 use crate::meter::{Meter, Meters};
 use crate::model::{
-    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Message, Note, Selection,
-    Transition,
+    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Members, Message, Note,
+    Selection, Transition,
 };
 use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
@@ -357,6 +357,46 @@ impl Store {
     ) -> Result<Option<Delivery>, Error> {
         let found = self.shared()?.by(&key::reference(instance, reference))?;
         Ok(found.filter(|found| found.instance == *instance))
+    }
+
+    /// The events of a delivery that is made of several; nothing if it is made of one.
+    ///
+    /// # Errors
+    /// If the index or a record cannot be read.
+    pub async fn delivery_members(&self, delivery: &Delivery) -> Result<Option<Members>, Error> {
+        let Some(group) = delivery.progress.group.clone() else {
+            return Ok(None);
+        };
+        let (id, instance, own) = (delivery.id, delivery.instance.clone(), delivery.message);
+        let created_at = delivery.created_at;
+        self.blocking(move |shared| {
+            let odd = || Error::Index("a member of a group cannot be read".to_owned());
+            let prefix = key::members(id);
+            let range = shared
+                .view
+                .range(&prefix, &key::behind(&prefix), usize::MAX)?;
+            let mut members = Members {
+                messages: vec![own],
+                last_at: created_at,
+                total: 0,
+            };
+            for (key, _) in range {
+                let member = DeliveryId(key::last_number(&key).ok_or_else(odd)?);
+                let (_, member) = shared.delivery(member)?.ok_or_else(odd)?;
+                if member.state != (DeliveryState::Joined { into: id }) {
+                    return Err(odd());
+                }
+                members.messages.push(member.message);
+                members.last_at = members.last_at.max(member.created_at);
+            }
+            let row = shared.view.get(&key::group(&instance, &group.key))?;
+            let row = row
+                .and_then(|bytes| GroupRow::decode(&bytes))
+                .ok_or_else(odd)?;
+            members.total = row.total;
+            Ok(Some(members))
+        })
+        .await
     }
 
     /// A page of deliveries by id. Selecting by text reads the record of every delivery that the rest of the selection

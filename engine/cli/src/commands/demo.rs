@@ -318,8 +318,8 @@ fn counts(status: &Status) -> EngineCounts {
 }
 
 /// Deliveries of all integrations, by state.
-fn states(status: &Status) -> [u64; 7] {
-    status.instances.iter().fold([0; 7], |mut sums, one| {
+fn states(status: &Status) -> [u64; 8] {
+    status.instances.iter().fold([0; 8], |mut sums, one| {
         for (sum, number) in sums.iter_mut().zip(one.counts.states) {
             *sum += number;
         }

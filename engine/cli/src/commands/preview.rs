@@ -100,6 +100,7 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         instance: &stage.instance,
         connections: &stage.connections,
         event: &event,
+        group: case.map_or((1, None), |case| case.group),
         now: SystemClock.now(),
         mask_personal: true,
     };

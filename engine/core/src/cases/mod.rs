@@ -33,8 +33,10 @@ pub struct Case {
     pub settings: IndexMap<String, Document>,
     /// The integration's parameters, an object.
     pub params: Document,
-    /// The event.
+    /// The event; a list of them where several make one delivery.
     pub event: Document,
+    /// Which delivery of its key a group of events makes, and how many events came under that key in all if not just these.
+    pub group: (u32, Option<u64>),
     /// The receipt of each required delivery, by its name.
     pub requires: IndexMap<String, Given>,
     /// What each read gives, by its name; a null document for "not there".
@@ -107,6 +109,7 @@ pub fn rehearse(integration: &Arc<Integration>, case: &Case) -> Rehearsed {
         instance: &instance,
         connections: &connections,
         event: &case.event,
+        group: case.group,
         now: CASE_TIME,
         mask_personal: false,
     };

@@ -39,7 +39,7 @@ pub(super) struct Scope<'a> {
 }
 
 /// Names the engine supplies, and why one of them is not there where it is not.
-const WORDS: [(&str, &str); 18] = [
+const WORDS: [(&str, &str); 20] = [
     (
         "settings",
         "`settings` belong to a connection and are read by its connector; an integration has `params`",
@@ -49,6 +49,14 @@ const WORDS: [(&str, &str); 18] = [
         "`secrets` may only be used in `http.auth` and in session operations",
     ),
     ("event", "there is an event only in integrations"),
+    (
+        "events",
+        "only an integration with `aggregate` reads several `events`, from `requires` on",
+    ),
+    (
+        "group",
+        "only an integration with `aggregate` has a `group`, from `requires` on",
+    ),
     (
         "params",
         "`params` belong to an integration; a connector has `settings`",

@@ -59,6 +59,14 @@ const SAMPLES: &[(&str, &str)] = &[
         include_str!("samples/mappings/netledger-payfast/bills.yaml"),
     ),
     (
+        "mappings/netledger-payfast/months.yaml",
+        include_str!("samples/mappings/netledger-payfast/months.yaml"),
+    ),
+    (
+        "mappings/netledger-payfast/cases/months.yaml",
+        include_str!("samples/mappings/netledger-payfast/cases/months.yaml"),
+    ),
+    (
         "mappings/netledger-payfast/events/bill.json",
         include_str!("samples/mappings/netledger-payfast/events/bill.json"),
     ),

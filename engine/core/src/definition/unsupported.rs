@@ -21,12 +21,6 @@ pub struct Unsupported {
 pub static UNSUPPORTED: &[Unsupported] = &[
     Unsupported {
         table: "Integration",
-        key: "aggregate",
-        word: None,
-        help: "make one delivery of each event",
-    },
-    Unsupported {
-        table: "Integration",
         key: "schedule",
         word: None,
         help: "deliveries are made at any time; remove `schedule`",

@@ -80,6 +80,11 @@ pub enum DeliveryState {
         /// The reason the person gave.
         reason: String,
     },
+    /// Part of another delivery that is made of several events; what becomes of that one becomes of this.
+    Joined {
+        /// The delivery that it is part of.
+        into: DeliveryId,
+    },
 }
 
 /// The states by name, for counters, lists and selections.
@@ -100,11 +105,13 @@ pub enum StateKind {
     Skipped,
     /// See [`DeliveryState::Discarded`].
     Discarded,
+    /// See [`DeliveryState::Joined`].
+    Joined,
 }
 
 impl StateKind {
     /// All, in the order tables list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Pending,
         Self::InFlight,
         Self::Uncertain,
@@ -112,6 +119,7 @@ impl StateKind {
         Self::Delivered,
         Self::Skipped,
         Self::Discarded,
+        Self::Joined,
     ];
 
     /// The word used in commands, output and metrics.
@@ -124,12 +132,16 @@ impl StateKind {
             Self::Delivered => "delivered",
             Self::Skipped => "skipped",
             Self::Discarded => "discarded",
+            Self::Joined => "joined",
         }
     }
 
     /// Whether nothing will happen to it any more by itself or by what it waits for.
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Delivered | Self::Skipped | Self::Discarded)
+        matches!(
+            self,
+            Self::Delivered | Self::Skipped | Self::Discarded | Self::Joined
+        )
     }
 }
 
@@ -144,6 +156,7 @@ impl DeliveryState {
             Self::Delivered { .. } => StateKind::Delivered,
             Self::Skipped { .. } => StateKind::Skipped,
             Self::Discarded { .. } => StateKind::Discarded,
+            Self::Joined { .. } => StateKind::Joined,
         }
     }
 
@@ -155,7 +168,8 @@ impl DeliveryState {
             | Self::Held(_)
             | Self::Delivered { .. }
             | Self::Skipped { .. }
-            | Self::Discarded { .. } => None,
+            | Self::Discarded { .. }
+            | Self::Joined { .. } => None,
         }
     }
 }
@@ -188,6 +202,21 @@ pub struct Progress {
     /// Since when look-ups fail, each after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look_ups_fail_since: Option<Timestamp>,
+    /// The group it is the delivery of, where it is made of several events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+}
+
+/// What a delivery of several events is known by. Its first event's delivery carries it; the others are
+/// [`DeliveryState::Joined`] to that one, in the commits that accept them, and stay so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// What its events have in common.
+    pub key: String,
+    /// Which delivery of that key it is, counted from 1.
+    pub number: u32,
+    /// Whether further events may still join it. Nothing of it is prepared or sent before it is closed.
+    pub open: bool,
 }
 
 /// What a target calls the document it made: the names and values the operation's `receipt` declares.

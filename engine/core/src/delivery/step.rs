@@ -44,6 +44,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<String>,
     },
+    /// The group of events waits for more of them, or for what completes it.
+    GroupWaits {
+        /// When to ask again.
+        due_at: Timestamp,
+    },
+    /// No further event joins the group: it may be prepared.
+    GroupClosed,
     /// Fetching or mapping failed, so nothing was sent.
     NotPrepared(Trouble),
     /// The integration says that this record needs nothing.
@@ -92,6 +99,8 @@ impl Event {
     const fn only_in(&self) -> Option<(StateKind, &'static str)> {
         match self {
             Self::Claimed { .. } => Some((StateKind::Pending, "claim")),
+            Self::GroupWaits { .. } => Some((StateKind::Pending, "group waits")),
+            Self::GroupClosed => Some((StateKind::Pending, "group closed")),
             Self::NotPrepared(_) => Some((StateKind::Pending, "preparation failure")),
             Self::Skipped { .. } => Some((StateKind::Pending, "skip")),
             Self::NotSent { .. } => Some((StateKind::InFlight, "not sent")),
@@ -172,11 +181,18 @@ pub fn step(
     {
         return Err(refusal(state, name, ""));
     }
+    if let (Event::Claimed { .. } | Event::Skipped { .. }, Some(group)) = (&event, &progress.group)
+        && group.open
+    {
+        return Err(refusal(state, "claim or skip", ": its group is not closed"));
+    }
     let next = match event {
         Event::Claimed {
             lease_until,
             fingerprint,
         } => turn.claimed(lease_until, fingerprint),
+        Event::GroupWaits { due_at } => turn.gathering(state, due_at)?,
+        Event::GroupClosed => turn.closed(state)?,
         Event::NotPrepared(trouble) => turn.trouble(trouble),
         Event::Skipped { reason } => turn.finish(DeliveryState::Skipped { reason }),
         Event::NotSent { why } => turn.not_sent(&why),
@@ -265,6 +281,29 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    fn gathering(
+        &mut self,
+        state: &DeliveryState,
+        due_at: Timestamp,
+    ) -> Result<DeliveryState, Refused> {
+        if !self.progress.group.as_ref().is_some_and(|group| group.open) {
+            return Err(refusal(state, "group waits", ": it has no open group"));
+        }
+        self.progress.retries = 0;
+        self.progress.trying_since = None;
+        Ok(DeliveryState::Pending { due_at })
+    }
+
+    fn closed(&mut self, state: &DeliveryState) -> Result<DeliveryState, Refused> {
+        match &mut self.progress.group {
+            Some(group) if group.open => group.open = false,
+            Some(_) | None => {
+                return Err(refusal(state, "group closed", ": it has no open group"));
+            }
+        }
+        Ok(self.fresh())
+    }
+
     fn claimed(&mut self, lease_until: Timestamp, fingerprint: Option<String>) -> DeliveryState {
         self.progress.claim = fingerprint;
         self.progress.attempts = self.progress.attempts.saturating_add(1);
@@ -484,6 +523,10 @@ impl Turn<'_> {
     }
 
     fn finish(&mut self, state: DeliveryState) -> DeliveryState {
+        if let Some(group) = &mut self.progress.group {
+            // What comes later under the same key must not join what has ended.
+            group.open = false;
+        }
         self.effects.push(Effect::ReleaseOrderKey);
         state
     }

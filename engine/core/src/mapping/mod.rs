@@ -8,13 +8,17 @@
 //! receipt ──remember──► crosswalk entries
 //! ```
 
+mod group;
 mod prepare;
 mod route;
 #[cfg(test)]
 mod tests;
 
+pub use group::{Gathered, Gathering, completeness, gathering, subject};
 pub use prepare::Preparation;
 pub use route::{Routing, idempotency_key, route};
+
+use prepare::given_to;
 
 use crate::delivery::{Awaited, Class, Trouble};
 use crate::identity::{
@@ -34,6 +38,8 @@ pub enum Route {
         dedup_key: DedupKey,
         /// Its place in order.
         order_key: Option<OrderKey>,
+        /// The group it joins, where several events make one delivery.
+        joins: Option<Joins>,
     },
     /// It cannot be told: an expression failed. The delivery is made all the same, and held.
     Failed {
@@ -42,6 +48,19 @@ pub enum Route {
         /// Why.
         trouble: Trouble,
     },
+}
+
+/// The group of events that an event joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joins {
+    /// What the events have in common.
+    pub key: String,
+    /// What the event weighs.
+    pub weight: u64,
+    /// The most that the events of one delivery weigh.
+    pub weight_max: u64,
+    /// The most events of one delivery.
+    pub events_max: u32,
 }
 
 /// What the preparation needs next, or its end.

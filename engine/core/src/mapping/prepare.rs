@@ -18,7 +18,8 @@ use serde_json::{Map, Value as Document};
 #[derive(Debug)]
 pub struct Preparation<'a> {
     instance: &'a Instance,
-    event: Shared<'a>,
+    /// What it is about: `event`, or `events` and `group`.
+    about: Vec<(&'static str, Shared<'a>)>,
     params: Shared<'a>,
     /// Receipts required and results fetched so far, in order.
     known: Vec<(&'a str, Shared<'a>)>,
@@ -58,11 +59,18 @@ impl Need<'_> {
 }
 
 impl<'a> Preparation<'a> {
-    /// Starts.
+    /// Starts. Where several events make one delivery, `event` is what [`super::subject`] made of them.
     pub fn new(instance: &'a Instance, event: &'a Document) -> Self {
+        let about = match &instance.integration.aggregate {
+            None => vec![("event", Shared::of(event))],
+            Some(_) => ["events", "group"]
+                .into_iter()
+                .filter_map(|name| Some((name, Shared::of(event.get(name)?))))
+                .collect(),
+        };
         Self {
             instance,
-            event: Shared::of(event),
+            about,
             params: Shared::of(&instance.params),
             known: Vec::new(),
             asked_skips: vec![false; instance.integration.skip.len()],
@@ -174,7 +182,9 @@ impl<'a> Preparation<'a> {
 
     fn scope(&self) -> Scope<'_> {
         let mut scope = Scope::new();
-        scope.share("event", &self.event);
+        for (name, shared) in &self.about {
+            scope.share(name, shared);
+        }
         scope.share("params", &self.params);
         for (name, shared) in &self.known {
             scope.share(name, shared);
@@ -429,6 +439,16 @@ fn mark(asked: &mut [bool], at: usize) {
 fn at(place: &str) -> impl FnOnce(EvalError) -> Trouble {
     let place = place.to_owned();
     move |error| failure(format!("{place}: {error}"))
+}
+
+/// An operation's input, made of templates.
+pub(super) fn given_to(
+    operation: &Operation,
+    with: &IndexMap<String, Template>,
+    scope: &Scope<'_>,
+    place: &str,
+) -> Result<Document, Trouble> {
+    complete(operation, given(with, scope, place)?)
 }
 
 fn given(

@@ -1,9 +1,9 @@
 //! Which events are an instance's, and under which keys.
 
-use super::{Route, failure};
+use super::{Joins, Route, failure};
 use crate::hex;
 use crate::identity::{DedupKey, InstanceId, OrderKey};
-use crate::plan::Instance;
+use crate::plan::{Aggregate, Instance};
 use crate::template::{EvalError, Scope, Shared};
 use serde_json::Value as Document;
 use sha2::{Digest, Sha256};
@@ -34,9 +34,10 @@ impl<'a> Routing<'a> {
     pub fn route(&self, instance: &Instance) -> Route {
         match self.keys(instance) {
             Ok(None) => Route::NotMine,
-            Ok(Some((dedup_key, order_key))) => Route::Mine {
+            Ok(Some((dedup_key, order_key, joins))) => Route::Mine {
                 dedup_key,
                 order_key,
+                joins,
             },
             Err(why) => Route::Failed {
                 // No dedup key that a definition makes of an event looks like this by accident.
@@ -46,7 +47,7 @@ impl<'a> Routing<'a> {
         }
     }
 
-    fn keys(&self, instance: &Instance) -> Result<Option<(DedupKey, Option<OrderKey>)>, String> {
+    fn keys(&self, instance: &Instance) -> Result<Option<Keys>, String> {
         let integration = &instance.integration;
         let mut scope = Scope::new().with("params", &instance.params);
         scope.share("event", &self.event);
@@ -67,11 +68,47 @@ impl<'a> Routing<'a> {
             Some(template) => template.optional_text(&scope).map_err(at("order_key"))?,
             None => None,
         };
+        let joins = match &integration.aggregate {
+            Some(aggregate) => Some(joins(aggregate, &scope)?),
+            None => None,
+        };
+        // A correction must not be made before what it corrects.
+        let order_key = joins.as_ref().map(|joins| joins.key.clone()).or(order_key);
         Ok(Some((
             DedupKey::new(dedup_key),
             order_key.map(OrderKey::new),
+            joins,
         )))
     }
+}
+
+type Keys = (DedupKey, Option<OrderKey>, Option<Joins>);
+
+fn joins(aggregate: &Aggregate, scope: &Scope<'_>) -> Result<Joins, String> {
+    let at = |place: &'static str| move |error: EvalError| format!("{place}: {error}");
+    let key = aggregate.key.text(scope).map_err(at("aggregate.key"))?;
+    if key.is_empty() {
+        return Err("aggregate.key: it is empty".to_owned());
+    }
+    let (weight, weight_max) = match &aggregate.split {
+        Some(split) => {
+            let weight = split
+                .weigh
+                .value(scope)
+                .map_err(at("aggregate.split.weigh"))?;
+            let weight = weight
+                .as_u64()
+                .ok_or("aggregate.split.weigh: it is no whole number from 0")?;
+            (weight, split.max)
+        }
+        None => (0, u64::MAX),
+    };
+    Ok(Joins {
+        key,
+        weight,
+        weight_max,
+        events_max: aggregate.events_max,
+    })
 }
 
 /// The idempotency key of a delivery: stable across restarts, definitions and replays.

@@ -7,6 +7,7 @@ use crate::template::{Expression, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Document;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One flow: which events, what is read, what is written.
 #[derive(Debug)]
@@ -40,6 +41,48 @@ pub struct Integration {
     pub remember: Vec<Remember>,
     /// Spacing and end of retries.
     pub retry: RetryPolicy,
+    /// Makes one delivery of several events; then everything from `requires` on sees `events` and `group` in place of
+    /// `event`.
+    pub aggregate: Option<Aggregate>,
+}
+
+/// Which events make one delivery, and when it is complete.
+#[derive(Debug)]
+pub struct Aggregate {
+    /// What the events of one delivery have in common. Sees `event`, `params`.
+    pub key: Template,
+    /// It is complete when no further event came for so long.
+    pub quiet: Duration,
+    /// It is complete at the latest this long after its first event.
+    pub max: Option<Duration>,
+    /// The most events in one delivery; further ones begin the next.
+    pub events_max: u32,
+    /// What else must hold before it is complete.
+    pub complete: Option<Complete>,
+    /// How much one delivery may hold.
+    pub split: Option<Split>,
+}
+
+/// Asks a system whether all events of a group have come.
+#[derive(Debug)]
+pub struct Complete {
+    /// Connection name.
+    pub connection: String,
+    /// Read operation's name.
+    pub operation: String,
+    /// Its input. Sees `group`, `params`.
+    pub with: IndexMap<String, Template>,
+    /// Whether it is complete. Sees `result`, `group`, `params`.
+    pub when: Expression,
+}
+
+/// Cuts the events of a key into several deliveries, each of whole events.
+#[derive(Debug)]
+pub struct Split {
+    /// What an event weighs, a whole number. Sees `event`, `params`.
+    pub weigh: Template,
+    /// The most that the events of one delivery weigh together; an event that alone weighs more has one of its own.
+    pub max: u64,
 }
 
 /// Where an integration's events come from.

@@ -35,10 +35,17 @@ impl Rehearsal<'_> {
         {
             written.prepared.input = masked(&written.prepared.input, &operation.input);
         }
-        (self.masked_event(), rehearsed)
+        if let Some(events) = rehearsed
+            .subject
+            .as_mut()
+            .and_then(|subject| subject.get_mut("events"))
+        {
+            *events = self.masked_event(events);
+        }
+        (self.masked_event(self.event), rehearsed)
     }
 
-    fn masked_event(&self) -> Document {
+    fn masked_event(&self, event: &Document) -> Document {
         let source = &self.instance.integration.source;
         let connector = self
             .instance
@@ -46,9 +53,16 @@ impl Rehearsal<'_> {
             .connections
             .get(&source.connection);
         let trigger = connector.and_then(|connector| connector.triggers.get(&source.trigger));
-        trigger.map_or_else(
-            || self.event.clone(),
-            |trigger| masked(self.event, &trigger.schema),
-        )
+        let Some(trigger) = trigger else {
+            return event.clone();
+        };
+        let several = self.instance.integration.aggregate.is_some();
+        match event.as_array().filter(|_| several) {
+            Some(events) => events
+                .iter()
+                .map(|event| masked(event, &trigger.schema))
+                .collect(),
+            None => masked(event, &trigger.schema),
+        }
     }
 }

@@ -24,12 +24,22 @@ pub struct Origin {
 /// The origin of the keys and of every field of a rehearsal, as far as it came.
 pub fn origins(instance: &Instance, event: &Document, rehearsed: &Rehearsed) -> Vec<Origin> {
     let integration = &instance.integration;
-    let mut scope = Scope::new()
-        .with("event", event)
-        .with("params", &instance.params);
+    let mut scope = Scope::new().with("params", &instance.params);
+    match &rehearsed.subject {
+        None => scope.set("event", event),
+        Some(subject) => {
+            for (name, value) in subject.as_object().into_iter().flatten() {
+                scope.set(name, value);
+            }
+        }
+    }
     let mut found = Vec::new();
     let text = |text: &str| Some(Document::from(text));
-    if let Some(key) = &rehearsed.dedup_key {
+    if let Some(key) = rehearsed
+        .dedup_key
+        .as_ref()
+        .filter(|_| rehearsed.subject.is_none())
+    {
         let value = text(key.as_str());
         found.push(origin("dedup_key", &integration.dedup_key, &scope, value));
     }

@@ -21,7 +21,7 @@ impl Job {
                 .not_looked_up("the site does not run the integration any more")
                 .await;
         };
-        let event = match self.event().await? {
+        let event = match self.event(&instance).await? {
             Ok(event) => event,
             Err(trouble) => return self.not_looked_up(&text(&trouble)).await,
         };

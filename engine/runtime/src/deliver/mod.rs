@@ -6,6 +6,7 @@
 //! then is treated as a lost lease.
 
 mod aim;
+mod gather;
 mod look_up;
 mod prepare;
 mod recover;
@@ -91,7 +92,8 @@ impl Job {
             DeliveryState::InFlight { .. }
             | DeliveryState::Delivered { .. }
             | DeliveryState::Skipped { .. }
-            | DeliveryState::Discarded { .. } => {
+            | DeliveryState::Discarded { .. }
+            | DeliveryState::Joined { .. } => {
                 self.context.store.delivery_release(self.delivery.id).await;
                 Ok(Done::Moved)
             }
@@ -142,27 +144,6 @@ impl Job {
         }
     }
 
-    /// The stored event as document.
-    async fn event(&self) -> Result<Result<Document, Trouble>, Error> {
-        let id = self.delivery.message;
-        let trouble = |why: String| {
-            let help = "verify the store with `ml-connector store verify`".to_owned();
-            Err(Trouble::Lasting {
-                class: Class::Configuration,
-                why,
-                help,
-                awaits: None,
-            })
-        };
-        Ok(match self.context.store.message_get(id).await? {
-            Some(message) => match serde_json::from_slice(&message.raw) {
-                Ok(event) => Ok(event),
-                Err(error) => trouble(format!("the stored event {id} cannot be read: {error}")),
-            },
-            None => trouble(format!("the event {id} is not in the store")),
-        })
-    }
-
     async fn prepare<'a>(
         &self,
         instance: &'a Instance,
@@ -192,7 +173,8 @@ impl Job {
             DeliveryState::Held(_)
             | DeliveryState::Delivered { .. }
             | DeliveryState::Skipped { .. }
-            | DeliveryState::Discarded { .. } => return Ok(()),
+            | DeliveryState::Discarded { .. }
+            | DeliveryState::Joined { .. } => return Ok(()),
         };
         let policy = recover::policy(&self.context, &self.links, &delivery);
         settle(&self.context, &delivery, event, &policy, With::default()).await?;
@@ -237,7 +219,8 @@ impl Job {
             | DeliveryState::InFlight { .. }
             | DeliveryState::Delivered { .. }
             | DeliveryState::Skipped { .. }
-            | DeliveryState::Discarded { .. } => {
+            | DeliveryState::Discarded { .. }
+            | DeliveryState::Joined { .. } => {
                 tracing::debug!(delivery = %id, %integration, %connection, event_id, state, "moved");
             }
         }

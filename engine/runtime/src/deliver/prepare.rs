@@ -114,6 +114,14 @@ async fn read(
     }
 }
 
+/// The delivery itself, or the one of several events that it is part of.
+async fn whole(context: &Context, found: Option<Delivery>) -> Result<Option<Delivery>, Error> {
+    match found.as_ref().map(|found| &found.state) {
+        Some(DeliveryState::Joined { into }) => context.store.delivery_get(*into).await,
+        Some(_) | None => Ok(found),
+    }
+}
+
 /// Another delivery's receipt, or what to wait for.
 async fn required(
     context: &Context,
@@ -131,7 +139,7 @@ async fn required(
                     .await?
             }
         };
-        let Some(Delivery { id, state, .. }) = found else {
+        let Some(Delivery { id, state, .. }) = whole(context, found).await? else {
             continue;
         };
         match state {
@@ -141,7 +149,8 @@ async fn required(
             DeliveryState::Skipped { reason } | DeliveryState::Discarded { reason } => {
                 ended = Some(format!("{id} was not delivered: {reason}"));
             }
-            DeliveryState::Pending { .. }
+            DeliveryState::Joined { .. }
+            | DeliveryState::Pending { .. }
             | DeliveryState::InFlight { .. }
             | DeliveryState::Uncertain { .. }
             | DeliveryState::Held(_) => {

@@ -37,7 +37,10 @@ impl Job {
                 })
                 .await;
         };
-        let event = match self.event().await? {
+        if self.is_open() {
+            return self.gather(&instance).await;
+        }
+        let event = match self.event(&instance).await? {
             Ok(event) => event,
             Err(trouble) => return self.not_prepared(trouble).await,
         };
@@ -442,6 +445,8 @@ fn cause(event: &Event) -> (Class, &str) {
             | Outcome::Reauthenticate { .. },
         )
         | Event::Claimed { .. }
+        | Event::GroupWaits { .. }
+        | Event::GroupClosed
         | Event::NotPrepared(_)
         | Event::Skipped { .. }
         | Event::StepDone { .. }

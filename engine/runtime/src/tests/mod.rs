@@ -6,6 +6,7 @@ mod world;
 
 mod api;
 mod circuits;
+mod groups;
 mod intake;
 mod listeners;
 mod logs;

@@ -3,12 +3,12 @@
 use super::base::{Reflected, Unusable};
 use super::changes::Changes;
 use super::key;
-use super::row::{self, Row};
+use super::row::{self, GroupRow, Row};
 use super::view::{GroupChanges, View, odd};
-use crate::entry::{Entry, EventEntry, IntakeEntry, Made, TransitionEntry};
+use crate::entry::{Entry, EventEntry, IntakeEntry, Made, MadeGroup, TransitionEntry};
 use crate::journal::At;
 use crate::model::{Counts, CrosswalkEntry};
-use ml_connector_core::delivery::StateKind;
+use ml_connector_core::delivery::{DeliveryState, StateKind};
 use ml_connector_core::identity::DeliveryId;
 use sled::IVec;
 use std::collections::BTreeMap;
@@ -190,7 +190,41 @@ impl<'a> Staged<'a> {
         }
         self.enter(id, &mut row, head);
         self.changes.insert(key::row(id), row.encode());
+        match &made.group {
+            Some(group) => self.joined(made, group),
+            None => Ok(()),
+        }
+    }
+
+    /// A delivery joins a group, or begins one.
+    fn joined(&mut self, made: &Made, group: &MadeGroup) -> Result<(), Unusable> {
+        let key = key::group(&made.instance, &group.key);
+        let mut row = self.group(&key)?;
+        if let DeliveryState::Joined { into } = &made.state {
+            row.count += 1;
+            row.weight = row.weight.saturating_add(group.weight);
+            self.changes
+                .insert(key::member(*into, made.id), IVec::default());
+        } else {
+            row.open = made.id.0;
+            row.number = u64::from(group.number);
+            row.count = 1;
+            row.weight = group.weight;
+        }
+        row.total += 1;
+        self.changes.set(key, row.encode());
         Ok(())
+    }
+
+    /// The present delivery of a group's key.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub(crate) fn group(&self, key: &[u8]) -> Result<GroupRow, Unusable> {
+        match self.get(key)? {
+            Some(bytes) => GroupRow::decode(&bytes).ok_or_else(|| odd("a group")),
+            None => Ok(GroupRow::default()),
+        }
     }
 
     fn transition(&mut self, entry: &TransitionEntry, at: At) -> Result<(), Unusable> {
@@ -237,6 +271,14 @@ impl<'a> Staged<'a> {
             );
         }
         self.crosswalk(&entry.remember);
+        if let Some(group) = delivery.progress.group.as_ref().filter(|group| !group.open) {
+            let key = key::group(&delivery.instance, &group.key);
+            let mut row = self.group(&key)?;
+            if row.open == id.0 {
+                row.open = 0;
+                self.changes.set(key, row.encode());
+            }
+        }
         Ok(())
     }
 

@@ -14,6 +14,8 @@
 //! | in flight | `f` delivery | nothing |
 //! | reference | `r` hash(instance, reference) | delivery |
 //! | crosswalk | `x` table, 0, key | values, JSON |
+//! | group | `g` hash(instance, group key) | [`super::row::GroupRow`] |
+//! | member | `m` delivery, delivery that joined it | nothing |
 //! | cursor | `u` poll | cursor |
 //!
 //! Hashes are the first 16 bytes of a SHA-256. Whatever is found by one is compared with the journal before it is
@@ -40,6 +42,8 @@ const LEDGER: u8 = b'l';
 const ORDER: u8 = b'o';
 const REFERENCE: u8 = b'r';
 const CURSOR: u8 = b'u';
+const GROUP: u8 = b'g';
+const MEMBER: u8 = b'm';
 
 /// Key, in the tree itself, of the index's format version.
 pub(crate) const FORMAT: &[u8] = b"!format";
@@ -98,6 +102,19 @@ pub(crate) fn seen(stream: &StreamId, event_id: &str) -> IVec {
 
 pub(crate) fn ledger(instance: &InstanceId, key: &DedupKey) -> IVec {
     join(LEDGER, &[&short(LEDGER, instance.as_str(), key.as_str())])
+}
+
+pub(crate) fn group(instance: &InstanceId, key: &str) -> IVec {
+    join(GROUP, &[&short(GROUP, instance.as_str(), key)])
+}
+
+/// All keys of deliveries that joined this one.
+pub(crate) fn members(of: DeliveryId) -> IVec {
+    join(MEMBER, &[&of.0.to_be_bytes()])
+}
+
+pub(crate) fn member(of: DeliveryId, member: DeliveryId) -> IVec {
+    join(MEMBER, &[&of.0.to_be_bytes(), &member.0.to_be_bytes()])
 }
 
 pub(crate) fn row(delivery: DeliveryId) -> IVec {

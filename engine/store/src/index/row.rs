@@ -136,7 +136,8 @@ fn due_us(state: &DeliveryState) -> Option<i64> {
         | DeliveryState::Uncertain { .. }
         | DeliveryState::Delivered { .. }
         | DeliveryState::Skipped { .. }
-        | DeliveryState::Discarded { .. } => state.due_at(),
+        | DeliveryState::Discarded { .. }
+        | DeliveryState::Joined { .. } => state.due_at(),
     }?;
     let micros = due.as_microsecond();
     let exact = due.as_nanosecond() == i128::from(micros) * 1000;
@@ -145,6 +146,42 @@ fn due_us(state: &DeliveryState) -> Option<i64> {
     } else {
         micros + 1
     })
+}
+
+/// The present delivery of a group's key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct GroupRow {
+    /// The delivery that further events join; 0 if the next one begins another.
+    pub(crate) open: u64,
+    /// Which delivery of the key the last one is.
+    pub(crate) number: u64,
+    /// Its events, and what they weigh together.
+    pub(crate) count: u64,
+    pub(crate) weight: u64,
+    /// All events that ever came under the key.
+    pub(crate) total: u64,
+}
+
+impl GroupRow {
+    pub(crate) fn encode(self) -> IVec {
+        let mut out = Vec::with_capacity(16);
+        for number in [self.open, self.number, self.count, self.weight, self.total] {
+            put_number(&mut out, number);
+        }
+        IVec::from(out)
+    }
+
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let bytes = &mut bytes;
+        let row = Self {
+            open: take_number(bytes)?,
+            number: take_number(bytes)?,
+            count: take_number(bytes)?,
+            weight: take_number(bytes)?,
+            total: take_number(bytes)?,
+        };
+        bytes.is_empty().then_some(row)
+    }
 }
 
 /// A value that is one number.
@@ -240,7 +277,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_row_reads_back_as_it_was_written(
-            position: u64, kind in 0..7_usize, class in proptest::option::of(0..12_usize), instance: u32, lane: u32,
+            position: u64, kind in 0..8_usize, class in proptest::option::of(0..12_usize), instance: u32, lane: u32,
             created_s: i64, due_us: Option<i64>, queued: bool, awaited: Option<Short>, next: Option<u64>,
         ) {
             let row = Row {

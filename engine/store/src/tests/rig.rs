@@ -100,6 +100,7 @@ pub(super) fn pending(key: &str, order: Option<&str>, due: i64) -> NewDelivery {
         dedup_key: key.into(),
         order_key: order.map(OrderKey::from),
         state: DeliveryState::Pending { due_at: at(due) },
+        joins: None,
     }
 }
 

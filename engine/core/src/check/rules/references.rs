@@ -120,6 +120,14 @@ fn connections(context: &Context<'_>, integration: &Integration, findings: &mut 
             named.push((connection, route(["fetch", &fetch.name, "operation"])));
         }
     }
+    if let Some(complete) = integration
+        .aggregate
+        .as_ref()
+        .and_then(|one| one.complete.as_ref())
+    {
+        let at = route(["aggregate", "complete", "operation"]);
+        named.push((&complete.connection, at));
+    }
     named.push((&integration.sink.connection, route(["sink", "operation"])));
     for (name, at) in named {
         let known = integration.connections.contains_key(name)

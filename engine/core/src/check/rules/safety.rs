@@ -210,7 +210,10 @@ fn dedup(context: &Context<'_>, integration: &Integration, findings: &mut Findin
 }
 
 fn order(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
-    if integration.order_key.is_some() || integration.requires.is_empty() {
+    if integration.order_key.is_some()
+        || integration.aggregate.is_some()
+        || integration.requires.is_empty()
+    {
         return;
     }
     let owner = Owner::Integration(integration);

@@ -178,6 +178,11 @@ impl One<'_, '_> {
                 named.push(connection);
             }
         }
+        let complete = integration
+            .aggregate
+            .as_ref()
+            .and_then(|one| one.complete.as_ref());
+        named.extend(complete.map(|one| &one.connection));
         let unknown = |name: &String| !integration.connections.contains_key(name);
         if named.iter().any(|name| unknown(name)) {
             // Reported, and one of those declared was probably meant.

@@ -3,15 +3,23 @@
 use super::super::locate::{Owner, route};
 use super::super::scope::{Entry, Scope};
 use super::{Call, Walk, Wants, receipt, result};
-use crate::plan::{Connector, Fetch, FetchFrom, Integration, Library, Operation, RequireBy};
+use crate::plan::{
+    Aggregate, Connector, Fetch, FetchFrom, Integration, Library, Operation, RequireBy,
+};
 use std::rc::Rc;
 
 pub(super) fn walk<'a>(walk: &mut Walk<'a>, library: &'a Library, integration: &'a Integration) {
     let owner = Owner::Integration(integration);
-    let mut scope = Scope::new()
-        .with("event", event(integration))
-        .with("params", Entry::of(&integration.params));
-    let mut before = scope.clone();
+    let params = Scope::new().with("params", Entry::of(&integration.params));
+    let mut before = params.clone().with("event", event(integration));
+    let mut scope = match &integration.aggregate {
+        None => before.clone(),
+        Some(_) => params
+            .with("events", Entry::List(Box::new(event(integration))))
+            .with("group", group())
+            .refusing("event", "several events make one delivery: read `events`"),
+    };
+    let required_by = Rc::new(scope.clone());
     for name in integration.requires.iter().map(|one| &one.name) {
         before = before.refusing(
             name,
@@ -32,9 +40,17 @@ pub(super) fn walk<'a>(walk: &mut Walk<'a>, library: &'a Library, integration: &
     if let Some(key) = &integration.order_key {
         walk.template(owner, "order_key", key, &early);
     }
+    if let Some(one) = &integration.aggregate {
+        aggregate(walk, integration, one, &early);
+    }
     for require in &integration.requires {
         let (RequireBy::DedupKey(key) | RequireBy::Reference(key)) = &require.by;
-        walk.template(owner, "key", key, &early);
+        let seen = if integration.aggregate.is_some() {
+            &required_by
+        } else {
+            &early
+        };
+        walk.template(owner, "key", key, seen);
         scope = scope.with(
             &require.name,
             required(library, require.integration.as_str()),
@@ -53,6 +69,52 @@ pub(super) fn walk<'a>(walk: &mut Walk<'a>, library: &'a Library, integration: &
         scope = scope.with(&fetch.name, entry);
     }
     written(walk, integration, scope);
+}
+
+fn aggregate<'a>(
+    walk: &mut Walk<'a>,
+    integration: &'a Integration,
+    aggregate: &'a Aggregate,
+    early: &Rc<Scope<'a>>,
+) {
+    let owner = Owner::Integration(integration);
+    walk.template(owner, "key", &aggregate.key, early);
+    if let Some(split) = &aggregate.split {
+        walk.template(owner, "weigh", &split.weigh, early);
+    }
+    let Some(complete) = &aggregate.complete else {
+        return;
+    };
+    let scope = early.keeping(&["params"]).with("group", group());
+    let given = walk.templates(owner, &complete.with, &Rc::new(scope.clone()));
+    let (connector, target) = find(integration, &complete.connection, &complete.operation);
+    let at = |key| route(["aggregate", "complete", key]);
+    walk.calls.push(Call {
+        owner,
+        connector,
+        operation: &complete.operation,
+        wants: Wants::Read,
+        what: "`complete`",
+        route: at("operation"),
+        input_route: Some(at("with")),
+        given,
+    });
+    let seen = Rc::new(scope.with("result", result(target)));
+    walk.expression(owner, "when", &complete.when, &seen);
+}
+
+/// What is known of a group of events.
+fn group<'a>() -> Entry<'a> {
+    let number = Entry::status();
+    Entry::Group(
+        [
+            ("key", Entry::text()),
+            ("number", number.clone()),
+            ("count", number.clone()),
+            ("total", number),
+        ]
+        .into(),
+    )
 }
 
 fn one_fetch<'a>(

@@ -55,6 +55,16 @@ pub(in crate::definition) fn lower(
             check_names(reader, integration, node);
         }
         check_values(reader, integration);
+        if let Some(events) = reader
+            .node("events")
+            .filter(|_| integration.aggregate.is_none())
+        {
+            let what = format!("`{}` makes a delivery of every event", integration.id);
+            let finding = Diagnostic::error(codes::CASE_VALUE, events.span, what);
+            reader
+                .cx
+                .report(finding.help("give one as `event`; several only where it has `aggregate`"));
+        }
     }
     let expect = reader.object("expect");
     ask_all(&expect);
@@ -69,6 +79,10 @@ pub(in crate::definition) fn lower(
             .document("params")
             .unwrap_or_else(|| Document::Object(Map::new())),
         event: event(reader)?,
+        group: reader.opt_object("group").map_or((1, None), |one| {
+            let total = one.node("total").map(|_| one.count("total"));
+            (one.count("number"), total)
+        }),
         requires: reader
             .entries("requires")
             .map(|(name, node)| (name.to_owned(), required(node)))
@@ -128,6 +142,9 @@ fn integration<'a>(
 fn event(reader: &Reader<'_, '_>) -> Option<Document> {
     if let Some(event) = reader.document("event") {
         return Some(event);
+    }
+    if reader.node("events").is_some() {
+        return Some(reader.items("events").map(Node::to_document).collect());
     }
     let node = reader.node("event_file")?;
     let name = node.scalar()?.text.as_str();

@@ -8,8 +8,8 @@ use crate::delivery::Class;
 use crate::diagnostic::Diagnostic;
 use crate::identity::{ConnectorId, IntegrationId};
 use crate::plan::{
-    Connector, Fetch, FetchFrom, HoldRule, Integration, Missing, Remember, Require, RequireBy,
-    Sink, SkipRule, Source,
+    Aggregate, Complete, Connector, Fetch, FetchFrom, HoldRule, Integration, Missing, Remember,
+    Require, RequireBy, Sink, SkipRule, Source, Split,
 };
 use indexmap::IndexMap;
 use std::collections::HashSet;
@@ -31,7 +31,6 @@ pub(in crate::definition) fn lower(
     reader.opt_text("version");
     // Refused by the structural check for now; asked for here so that the rows are not forgotten when they are allowed.
     reader.opt_object("schedule");
-    reader.opt_object("aggregate");
     names::check_keys(reader, &["requires", "fetch"], names::INTEGRATION);
     Integration {
         id: IntegrationId::new(id),
@@ -56,6 +55,29 @@ pub(in crate::definition) fn lower(
         sink: sink(&reader.object("sink")),
         remember: reader.objects("remember").iter().map(remember).collect(),
         retry: retry(&reader.object("retry")),
+        aggregate: reader.opt_object("aggregate").map(|one| aggregate(&one)),
+    }
+}
+
+fn aggregate(reader: &Reader<'_, '_>) -> Aggregate {
+    Aggregate {
+        key: reader.template("key"),
+        quiet: reader.duration("quiet"),
+        max: reader.opt_duration("max"),
+        events_max: reader.count("events_max"),
+        complete: reader.opt_object("complete").map(|one| {
+            let (connection, operation) = split(&one.text("operation"));
+            Complete {
+                connection,
+                operation,
+                with: one.templates("with").collect(),
+                when: one.expression("when"),
+            }
+        }),
+        split: reader.opt_object("split").map(|one| Split {
+            weigh: one.template("weigh"),
+            max: one.count("max"),
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::source::Span;
 use std::collections::HashMap;
 
 /// What expressions of an integration read anyway.
-pub(super) const INTEGRATION: &[&str] = &["event", "params", "receipt"];
+pub(super) const INTEGRATION: &[&str] = &["event", "events", "group", "params", "receipt"];
 
 /// What expressions about an answer read anyway.
 pub(super) const ANSWER: &[&str] = &[

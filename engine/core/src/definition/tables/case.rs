@@ -36,6 +36,16 @@ pub(crate) static CASE: Table = Table {
             Shape::Text,
             "A JSON file that holds the event, from this file's folder.",
         ),
+        optional(
+            "events",
+            Shape::List(&Shape::Anything),
+            "The events of one delivery, where the integration has `aggregate`.",
+        ),
+        optional(
+            "group",
+            Shape::Object(&CASE_GROUP),
+            "What is known of their group beside its key, which is computed.",
+        ),
         default(
             "requires",
             Shape::Map(Keys::Identifier, &Shape::Anything),
@@ -62,10 +72,41 @@ pub(crate) static CASE: Table = Table {
         ),
         required("expect", Shape::Object(&EXPECT), "What must come of it."),
     ]],
-    rules: &[Rule::ExactlyOne(&["event", "event_file"])],
+    rules: &[
+        Rule::ExactlyOne(&["event", "event_file", "events"]),
+        Rule::OnlyWith {
+            keys: &["group"],
+            with: &["events"],
+        },
+    ],
 };
 
 /// Also stands under `response` in `fetch`.
+static CASE_GROUP: Table = Table {
+    name: "CaseGroup",
+    doc: "What is known of a group of events beside its key.",
+    rows: &[&[
+        default(
+            "number",
+            Shape::Count {
+                min: 1,
+                max: 1_000_000,
+            },
+            "1",
+            "Which delivery of its key it is.",
+        ),
+        optional(
+            "total",
+            Shape::Count {
+                min: 1,
+                max: 1_000_000,
+            },
+            "How many events came under its key in all. Default: just these.",
+        ),
+    ]],
+    rules: &[],
+};
+
 pub(crate) static RAW_ANSWER: Table = Table {
     name: "RawAnswer",
     doc: "An HTTP answer.",

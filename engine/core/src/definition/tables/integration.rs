@@ -90,10 +90,11 @@ pub(crate) static INTEGRATION: Table = Table {
         optional(
             "aggregate",
             Shape::Object(&AGGREGATE),
-            "Makes one delivery of several events.",
+            "Makes one delivery of several events. Everything from `requires` on then reads `events`, the list of them, and \
+             `group` (`key`, `number`, `count`, `total`) in place of `event`.",
         ),
     ]],
-    rules: &[],
+    rules: &[Rule::AtMostOne(&["aggregate", "order_key"])],
 };
 
 static SOURCE: Table = Table {
@@ -334,7 +335,9 @@ static SCHEDULE: Table = Table {
 
 static AGGREGATE: Table = Table {
     name: "Aggregate",
-    doc: "Makes one delivery of several events. Expressions read them as the list `events`.",
+    doc: "Makes one delivery of several events. Each event keeps a delivery of its own in the ledger, which joins that of \
+          the first; an event that comes when the delivery is complete begins the next one of its key. Deliveries of one \
+          key go one after another.",
     rows: &[&[
         required(
             "key",
@@ -349,7 +352,7 @@ static AGGREGATE: Table = Table {
         optional(
             "max",
             Shape::Duration,
-            "It is complete at the latest this long after its first event.",
+            "It is complete at the latest this long after its first event, whatever `complete` says.",
         ),
         default(
             "events_max",
@@ -358,7 +361,63 @@ static AGGREGATE: Table = Table {
                 max: 100_000,
             },
             "1000",
-            "The most events in one delivery.",
+            "The most events in one delivery; further ones begin the next.",
+        ),
+        optional(
+            "complete",
+            Shape::Object(&COMPLETE),
+            "What else must hold before it is complete; asked again after every `quiet`.",
+        ),
+        optional(
+            "split",
+            Shape::Object(&SPLIT),
+            "How much one delivery may hold, where the target limits the lines of a document.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static COMPLETE: Table = Table {
+    name: "Complete",
+    doc: "Asks a system whether all events of a group have come.",
+    rows: &[&[
+        required(
+            "operation",
+            Shape::OperationName,
+            "The read, as `connection.operation`.",
+        ),
+        default(
+            "with",
+            Shape::Map(Keys::Identifier, &Shape::Template(scopes::GROUP)),
+            "{}",
+            "Its input.",
+        ),
+        required(
+            "when",
+            Shape::Expression(scopes::COMPLETE),
+            "Whether it is complete. Not found is not complete.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static SPLIT: Table = Table {
+    name: "Split",
+    doc: "Cuts the events of a key into several deliveries, each of whole events, in the order in which they came. Where \
+          every event is balanced, so is every delivery.",
+    rows: &[&[
+        required(
+            "weigh",
+            Shape::Template(scopes::EVENT),
+            "What an event weighs, a whole number: the most lines that it makes.",
+        ),
+        required(
+            "max",
+            Shape::Count {
+                min: 1,
+                max: 1_000_000,
+            },
+            "The most that the events of one delivery weigh together. One that alone weighs more has a delivery of its own.",
         ),
     ]],
     rules: &[],

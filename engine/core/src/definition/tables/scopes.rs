@@ -81,6 +81,10 @@ pub(crate) const STEP: Sees = &["result", "input", "steps", "settings"];
 pub(crate) const EVENT: Sees = &["event", "params"];
 /// An event and what has been read for it so far.
 pub(crate) const FETCHED: Sees = &["event", "params", "everything required and fetched before"];
+/// A group of events that is being gathered.
+pub(crate) const GROUP: Sees = &["group", "params"];
+/// What was read about a group of events.
+pub(crate) const COMPLETE: Sees = &["result", "group", "params"];
 /// All of it, for what is written.
 pub(crate) const FIELDS: Sees = &["event", "params", "everything required and fetched"];
 /// All of it and what the target made.

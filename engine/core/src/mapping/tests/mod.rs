@@ -129,7 +129,8 @@ fn events_are_routed_by_their_own_words() {
         route(north, "EV1", &event()),
         Route::Mine {
             dedup_key: DedupKey::new("EV1"),
-            order_key: Some(OrderKey::new("PM1"))
+            order_key: Some(OrderKey::new("PM1")),
+            joins: None,
         }
     );
     let mut other = event();

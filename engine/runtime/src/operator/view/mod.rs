@@ -66,6 +66,8 @@ pub struct DeliveryView {
     pub in_doubt: bool,
     /// What the target calls it.
     pub receipt: BTreeMap<String, Document>,
+    /// The group of events it is made of, if it is made of several.
+    pub group: Option<String>,
 }
 
 impl DeliveryView {
@@ -91,6 +93,7 @@ impl DeliveryView {
             awaits: None,
             in_doubt: false,
             receipt: BTreeMap::new(),
+            group: None,
         };
         match &delivery.state {
             DeliveryState::Pending { .. } | DeliveryState::InFlight { .. } => {}
@@ -109,6 +112,11 @@ impl DeliveryView {
             DeliveryState::Skipped { reason } | DeliveryState::Discarded { reason } => {
                 view.why = Some(reason.clone());
             }
+            DeliveryState::Joined { into } => view.why = Some(format!("part of {into}")),
+        }
+        if let Some(group) = &delivery.progress.group {
+            let open = if group.open { ", still open" } else { "" };
+            view.group = Some(format!("{} number {}{open}", group.key, group.number));
         }
         view
     }
