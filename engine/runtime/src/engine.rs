@@ -268,20 +268,10 @@ impl Engine {
         self.inner.ready.load(Ordering::Acquire) && !self.inner.context.stopping.is_cancelled()
     }
 
-    /// Whether the store can be written. After a write that the disk refused, this tries one: nobody else might, since
+    /// Whether the store can commit. After a commit that the disk refused, this tries one: nobody else might, since
     /// senders turn away from an engine that is not ready.
     pub(crate) async fn writable(&self) -> bool {
-        let store = self.store();
-        if !store.meters().failing {
-            return store.head().await.is_ok();
-        }
-        let note = Note {
-            kind: "store_writable_again".to_owned(),
-            actor: None,
-            reason: None,
-            facts: json!({}),
-        };
-        store.note(note, self.inner.context.now()).await.is_ok()
+        self.store().check(self.inner.context.now()).await.is_ok()
     }
 
     /// The program's version.

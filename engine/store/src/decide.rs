@@ -39,6 +39,8 @@ pub(crate) enum Command {
         reason: Option<String>,
     },
     Note(Note, Timestamp),
+    /// Writes nothing, unless the writer's last commit has failed: then it asks the disk again.
+    Check(Timestamp),
 }
 
 /// What came of it.
@@ -60,6 +62,8 @@ pub(crate) struct Group<'v, 'g> {
     last: Option<At>,
     /// Deliveries as this group leaves them, with the position that says so.
     changed: HashMap<DeliveryId, (u64, Arc<Delivery>)>,
+    /// Whether the writer's last commit has failed.
+    last_failed: bool,
 }
 
 /// A group that is ready to be written.
@@ -79,14 +83,19 @@ impl Command {
                 .iter()
                 .map(|event| event.raw.len() + 512)
                 .sum(),
-            Self::Record(_) | Self::Note(..) => 1024,
+            Self::Record(_) | Self::Note(..) | Self::Check(_) => 1024,
             Self::Crosswalk { entries, .. } => entries.len() * 128,
         }
     }
 }
 
 impl<'v, 'g> Group<'v, 'g> {
-    pub(crate) fn new(view: &'v View, journal: &'g Journal, appender: &'g mut Appender) -> Self {
+    pub(crate) fn new(
+        view: &'v View,
+        journal: &'g Journal,
+        appender: &'g mut Appender,
+        last_failed: bool,
+    ) -> Self {
         let staged = Staged::new(view);
         Self {
             staged,
@@ -95,6 +104,7 @@ impl<'v, 'g> Group<'v, 'g> {
             appender,
             last: None,
             changed: HashMap::new(),
+            last_failed,
         }
     }
 
@@ -210,6 +220,18 @@ pub(crate) fn decide(group: &mut Group<'_, '_>, command: &Command) -> Result<Ans
         } => set_crosswalk(group, entries, *at, actor, reason.as_deref()).map(Answer::Released),
         Command::Note(note, at) => {
             group.push(*at, &Entry::Note(note.clone()), &Bytes::new())?;
+            Ok(Answer::Noted)
+        }
+        Command::Check(at) => {
+            if group.last_failed {
+                let note = Note {
+                    kind: "store_checked".to_owned(),
+                    actor: None,
+                    reason: None,
+                    facts: serde_json::json!({}),
+                };
+                group.push(*at, &Entry::Note(note), &Bytes::new())?;
+            }
             Ok(Answer::Noted)
         }
     }

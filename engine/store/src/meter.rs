@@ -60,12 +60,17 @@ impl Meter {
         self.failing.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the last group was refused.
+    pub(crate) fn failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn read(&self) -> Meters {
         let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
         Meters {
             commits: read(&self.commits),
             commits_failed: read(&self.commits_failed),
-            failing: self.failing.load(Ordering::Relaxed),
+            failing: self.failing(),
             records: read(&self.records),
             bytes: read(&self.bytes),
             sync_us: read(&self.sync_us),

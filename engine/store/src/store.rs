@@ -567,6 +567,15 @@ impl Store {
         Ok(counts)
     }
 
+    /// Whether it can commit: its threads run, the index follows, and the journal can be written. Writes only if the last
+    /// commit failed, to find out whether the disk takes records again.
+    ///
+    /// # Errors
+    /// What keeps it from committing.
+    pub async fn check(&self, at: Timestamp) -> Result<(), Error> {
+        self.submit(Command::Check(at)).await.map(drop)
+    }
+
     /// Sequence number and hash of the newest record.
     ///
     /// # Errors
@@ -600,6 +609,12 @@ impl Store {
     #[cfg(any(test, feature = "simulation"))]
     pub fn dump(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
         Ok(self.shared()?.view.dump()?)
+    }
+
+    /// As if the index had failed for good.
+    #[cfg(test)]
+    pub(crate) fn fail_index(&self) {
+        self.shared().unwrap().view.fail("a test says so");
     }
 
     /// Lets the indexer try again at once.

@@ -170,7 +170,12 @@ impl Writer {
         let unwritable = |error: std::io::Error| Failed::All(Error::Unwritable(error.to_string()));
         self.appender.begin().map_err(unwritable)?;
         let view = Arc::clone(&self.view);
-        let mut group = Group::new(&view, &self.journal, &mut self.appender);
+        let mut group = Group::new(
+            &view,
+            &self.journal,
+            &mut self.appender,
+            self.meter.failing(),
+        );
         let mut answers = Vec::with_capacity(jobs.len());
         for (at, job) in jobs.iter().enumerate() {
             match decide::decide(&mut group, &job.command) {

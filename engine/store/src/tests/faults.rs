@@ -112,6 +112,8 @@ async fn a_write_that_can_not_be_undone_stops_writing_until_the_restart() {
         rig.store.inbox_accept(simple(&["e2"])).await,
         Err(Error::Unwritable(_))
     ));
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    assert!(rig.store.check(at).await.is_err(), "and is not ready");
     let rig = rig.reopened().await;
     assert!(rig.store.opening().cut_bytes > 0, "half a commit was left");
     assert_eq!(
@@ -122,6 +124,32 @@ async fn a_write_that_can_not_be_undone_stops_writing_until_the_restart() {
             .messages,
         1
     );
+}
+
+#[tokio::test]
+async fn a_check_says_whether_the_store_can_commit() {
+    let rig = Rig::new();
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    rig.store.inbox_accept(simple(&["e1"])).await.unwrap();
+    let before = rig.store.head().await.unwrap();
+    rig.store.check(at).await.unwrap();
+    assert_eq!(
+        rig.store.head().await.unwrap(),
+        before,
+        "nothing is written"
+    );
+    // A full disk is asked again, and found well again.
+    rig.disk.fail(Some(Fault::Full(0)));
+    assert!(rig.store.inbox_accept(simple(&["e2"])).await.is_err());
+    assert!(matches!(
+        rig.store.check(at).await,
+        Err(Error::Unwritable(_))
+    ));
+    rig.disk.fail(None);
+    rig.store.check(at).await.unwrap();
+    // An index that has failed takes no more commits.
+    rig.store.fail_index();
+    assert!(rig.store.check(at).await.is_err());
 }
 
 #[tokio::test]
