@@ -10,6 +10,7 @@ use ml_connector_core::identity::{
 use ml_connector_core::mapping::Joins;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Document;
+use std::fmt;
 
 /// Events to accept in one commit: one webhook, or one page of a poll.
 #[derive(Debug, Clone)]
@@ -52,8 +53,8 @@ pub enum Origin {
     Operator,
 }
 
-/// One event with what the integrations make of it.
-#[derive(Debug, Clone)]
+/// One event with what the integrations make of it. `Debug` shows no content.
+#[derive(Clone)]
 pub struct IntakeEvent {
     /// Unique within the stream.
     pub id: String,
@@ -61,6 +62,16 @@ pub struct IntakeEvent {
     pub raw: Bytes,
     /// One for each instance that takes it.
     pub deliveries: Vec<NewDelivery>,
+}
+
+impl fmt::Debug for IntakeEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntakeEvent")
+            .field("id", &self.id)
+            .field("bytes", &self.raw.len())
+            .field("deliveries", &self.deliveries)
+            .finish()
+    }
 }
 
 /// A delivery to create.
@@ -93,8 +104,8 @@ pub struct Accepted {
     pub deduplicated: u32,
 }
 
-/// A stored event.
-#[derive(Debug, Clone)]
+/// A stored event. `Debug` shows no content.
+#[derive(Clone)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -110,6 +121,17 @@ pub struct Message {
     pub raw: Bytes,
     /// The deliveries made of it.
     pub deliveries: Vec<DeliveryId>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("event_id", &self.event_id)
+            .field("stream", &self.stream)
+            .field("bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A delivery as it stands.

@@ -1,8 +1,12 @@
 //! Findings as people read them: the line, the place in it, and how to mend it.
+//!
+//! A line in which a secret may stand is never shown, by no finding: what `validate` says is kept in logs of CI systems.
 
-use super::{Diagnostic, Label, Severity};
-use crate::source::{FileId, SourceSet};
+use super::{Code, Diagnostic, Label, Severity};
+use crate::codes;
+use crate::source::{FileId, SourceSet, Span};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Whether text carries terminal colours.
@@ -20,12 +24,13 @@ pub fn render(sources: &SourceSet, findings: &[Diagnostic], style: Style) -> Str
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
+    let secret = SecretLines::of(sources, findings);
     let mut text = String::new();
     for finding in findings {
         if !text.is_empty() {
             text.push('\n');
         }
-        for line in renderer.render(&groups(sources, finding)).lines() {
+        for line in renderer.render(&groups(sources, finding, &secret)).lines() {
             text.push_str(line.trim_end());
             text.push('\n');
         }
@@ -51,7 +56,66 @@ pub fn summary(findings: &[Diagnostic]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn groups<'a>(sources: &'a SourceSet, finding: &'a Diagnostic) -> Vec<Group<'a>> {
+/// The findings that are about a value which may be a secret.
+const ABOUT_SECRETS: [Code; 2] = [codes::LITERAL_SECRET, codes::SITE_SECRET];
+
+/// The lines in which a secret may stand, by file.
+struct SecretLines(BTreeSet<(FileId, u32)>);
+
+impl SecretLines {
+    fn of(sources: &SourceSet, findings: &[Diagnostic]) -> Self {
+        let about = findings
+            .iter()
+            .filter(|finding| ABOUT_SECRETS.contains(&finding.code));
+        let lines = about.flat_map(|finding| {
+            let file = finding.primary.span.file;
+            lines(sources, &finding.primary).map(move |line| (file, line))
+        });
+        Self(lines.collect())
+    }
+
+    /// Whether one of them would be shown with these places.
+    fn touch<'a>(
+        &self,
+        sources: &SourceSet,
+        file: FileId,
+        labels: impl Iterator<Item = &'a Label>,
+    ) -> bool {
+        let shown: Vec<u32> = labels.flat_map(|label| lines(sources, label)).collect();
+        // Lines between two that are shown may be shown too.
+        let (Some(first), Some(last)) = (shown.iter().min(), shown.iter().max()) else {
+            return false;
+        };
+        self.0
+            .range((file, *first)..=(file, *last))
+            .next()
+            .is_some()
+    }
+}
+
+fn lines(sources: &SourceSet, label: &Label) -> std::ops::RangeInclusive<u32> {
+    let span = label.span;
+    let end = Span::new(
+        span.file,
+        span.end.max(span.start),
+        span.end.max(span.start),
+    );
+    sources.position(span).line..=sources.position(end).line
+}
+
+/// A place without its line.
+fn origin<'a>(sources: &'a SourceSet, label: &Label) -> Origin<'a> {
+    let place = sources.position(label.span);
+    Origin::path(sources.name(label.span.file))
+        .line(place.line as usize)
+        .char_column(place.column as usize)
+}
+
+fn groups<'a>(
+    sources: &'a SourceSet,
+    finding: &'a Diagnostic,
+    secret: &SecretLines,
+) -> Vec<Group<'a>> {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -61,12 +125,21 @@ fn groups<'a>(sources: &'a SourceSet, finding: &'a Diagnostic) -> Vec<Group<'a>>
         .id(finding.code.as_str());
     let home = finding.primary.span.file;
     let mut group = Group::with_title(title);
-    group = match snippet(sources, home, Some(&finding.primary), &finding.related) {
-        Some(snippet) => group.element(snippet),
-        None => group.element(Origin::path(sources.name(home))),
+    let at_home = finding.related.iter().filter(|one| one.span.file == home);
+    let at_home = at_home.chain([&finding.primary]);
+    group = if secret.touch(sources, home, at_home) {
+        group.element(origin(sources, &finding.primary))
+    } else {
+        match snippet(sources, home, Some(&finding.primary), &finding.related) {
+            Some(snippet) => group.element(snippet),
+            None => group.element(Origin::path(sources.name(home))),
+        }
     };
     for file in other_files(finding) {
-        if let Some(snippet) = snippet(sources, file, None, &finding.related) {
+        let there = finding.related.iter().filter(|one| one.span.file == file);
+        if secret.touch(sources, file, there.clone()) {
+            group = there.fold(group, |group, label| group.element(origin(sources, label)));
+        } else if let Some(snippet) = snippet(sources, file, None, &finding.related) {
             group = group.element(snippet);
         }
     }
@@ -189,6 +262,24 @@ help: did you mean `create_bill`?
                 text.starts_with("warning[E0115]: odd\n --> a.yaml:"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn no_finding_shows_a_line_in_which_a_secret_stands() {
+        let mut sources = SourceSet::new();
+        let text = "a: 1\nheaders: { X-Key: hunter22, odd: x }\nb: 2\n";
+        let file = sources.add("a.yaml", text);
+        let at = |start, end| Span::new(file, start, end);
+        let secret = Diagnostic::error(codes::LITERAL_SECRET, at(23, 31), "a secret");
+        let beside = Diagnostic::error(codes::UNKNOWN_KEY, at(33, 36), "unknown key");
+        let around = Diagnostic::error(codes::UNKNOWN_KEY, at(0, 1), "unknown key")
+            .related(at(43, 44), "and this");
+        let elsewhere = Diagnostic::error(codes::UNKNOWN_KEY, at(43, 44), "unknown key");
+        let text = render(&sources, &[secret, beside, around, elsewhere], Style::Plain);
+        assert!(!text.contains("hunter22"), "{text}");
+        for place in ["a.yaml:2:19", "a.yaml:2:29", "a.yaml:1:1", "3 | b: 2"] {
+            assert!(text.contains(place), "{place}: {text}");
         }
     }
 

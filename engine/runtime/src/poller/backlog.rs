@@ -10,6 +10,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::cmp::Reverse;
+use std::fmt;
 
 /// Bytes of items that are held in memory by one poll, as JSON; a lower bound shows the same in
 /// tests with lists that fit into them.
@@ -21,14 +22,26 @@ pub(super) const BYTES_MAX: usize = if cfg!(test) {
 /// What an item takes beside its content.
 const ITEM_BYTES: usize = 128;
 
-/// An item that has an id and a place in time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An item that has an id and a place in time. `Debug` shows no content.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) id: String,
     /// As it will be stored.
     pub(super) raw: Bytes,
     /// Its cursor value, or the present if that is earlier.
     pub(super) at: Timestamp,
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Item({}, {}, {} bytes)",
+            self.id,
+            self.at,
+            self.raw.len()
+        )
+    }
 }
 
 impl Item {

@@ -35,7 +35,6 @@ pub(super) struct Reading<'a> {
 }
 
 /// One item of a list.
-#[derive(Debug)]
 pub(super) enum Listed {
     /// As declared.
     Fine(Item),
