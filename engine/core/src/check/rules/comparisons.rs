@@ -149,28 +149,32 @@ impl One<'_, '_> {
         Diagnostic::error(codes::NEVER_EQUAL, span, message)
     }
 
-    /// A literal that is nearly one of the values known by name, where others are possible.
+    /// A text that is none of the values known by name, where others are possible: a literal, or one of the values that a
+    /// parameter may have.
     fn slip(&self, left: (&Shape, &Facts), right: (&Shape, &Facts), findings: &mut Findings) {
-        for (literal, known) in [(left.0, &right.1.known), (right.0, &left.1.known)] {
-            let Some(text) = literal.fixed().and_then(Document::as_str) else {
+        for (one, other) in [(left, right), (right, left)] {
+            let words = texts(&other.1.known);
+            if words.is_empty() {
                 continue;
+            }
+            let names = || words.iter().map(String::as_str);
+            let literal = one.0.fixed().into_iter();
+            let values = literal.chain(one.1.values.iter().flatten());
+            let unknown = values
+                .filter_map(Document::as_str)
+                .find(|text| !text.is_empty() && !names().any(|word| word == *text));
+            let Some(text) = unknown else { continue };
+            let span = self.context.place(self.leaf, &one.0.at);
+            let message = format!("`{text}` is none of the values that are known here");
+            let help = match nearest(text, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "if it is one, add it to the values that the schema lists".to_owned(),
             };
-            let words = texts(known);
-            if words.iter().any(|word| word == text) {
-                continue;
-            }
-            if let Some(near) = nearest(text, words.iter().map(String::as_str)) {
-                let span = self.context.place(self.leaf, &literal.at);
-                let message = format!("`{text}` is none of the values that are known here");
-                findings.push(
-                    Diagnostic::warning(codes::NEVER_EQUAL, span, message)
-                        .label(format!(
-                            "known: {}",
-                            listed(words.iter().map(String::as_str))
-                        ))
-                        .help(format!("did you mean `{near}`?")),
-                );
-            }
+            findings.push(
+                Diagnostic::warning(codes::NEVER_EQUAL, span, message)
+                    .label(format!("known: {}", listed(names())))
+                    .help(help),
+            );
         }
     }
 
