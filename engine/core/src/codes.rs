@@ -69,6 +69,7 @@ codes! {
     NO_ORDER = "E0505", "nothing keeps deliveries in order";
     NO_REFERENCE = "E0506", "a reference is needed";
     REFERENCE_LENGTH = "E0507", "a reference that is too long";
+    WAITING_WRITE = "E0508", "a write that would be sent again until something holds";
     LITERAL_SECRET = "E0510", "something that looks like a secret";
     SECRET_OUTSIDE = "E0511", "a secret outside of authentication";
     SITE_CONNECTOR = "E0601", "a connection of the site names no known connector";

@@ -14,6 +14,7 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
             if let Some(write) = operation.write() {
                 repeat(context, connector, operation, write, findings);
             }
+            waiting_writes(context, connector, operation, findings);
         }
     }
     for integration in context.library.integrations.values() {
@@ -289,6 +290,59 @@ fn reference(context: &Context<'_>, integration: &Integration, findings: &mut Fi
             .help("shorten it; `sha256_hex(n)` makes n characters of a long id, and stays unique if n is not too small"),
         );
     }
+}
+
+/// Steps that wait, as only reads can: asking a read again changes nothing.
+fn waiting_writes(
+    context: &Context<'_>,
+    connector: &Connector,
+    operation: &Operation,
+    findings: &mut Findings,
+) {
+    let owner = Owner::Connector(connector);
+    let whole = route(["operations", &operation.name]);
+    for (number, variant) in operation.variants.iter().enumerate() {
+        let Action::Sequence(steps) = &variant.action else {
+            continue;
+        };
+        let mut under = whole.clone();
+        if context.locator.exists(owner, &below(&whole, &["variants"])) {
+            under = below(&whole, &["variants", &number.to_string()]);
+        }
+        for (number, step) in steps.iter().enumerate() {
+            let target = connector.operations.get(&step.operation);
+            let writes = target.is_some_and(|target| target.write().is_some());
+            let key = if step.until.is_some() {
+                "until"
+            } else if step.wait.is_some() {
+                "wait"
+            } else {
+                continue;
+            };
+            if !writes {
+                continue;
+            }
+            let at = below(&under, &["steps", &number.to_string(), key]);
+            findings.push(
+                Diagnostic::error(
+                    codes::WAITING_WRITE,
+                    context.locator.key(owner, &at),
+                    format!(
+                        "`{}` is a write, so the step `{}` cannot ask it again",
+                        step.operation, step.name
+                    ),
+                )
+                .help("let this step write, and add a step behind it that reads and waits")
+                .note("each time it is asked again it would be done again"),
+            );
+        }
+    }
+}
+
+fn below(route: &Route, keys: &[&str]) -> Route {
+    let mut below = route.clone();
+    below.extend(keys.iter().map(|key| (*key).to_owned()));
+    below
 }
 
 /// Whether an operation does something with our reference.
