@@ -252,11 +252,9 @@ impl Rehearsal<'_> {
             .connections
             .get(&source.connection);
         let trigger = connector.and_then(|connector| connector.triggers.get(&source.trigger));
-        match trigger.and_then(|trigger| trigger.id.first(event)) {
-            Some(Document::String(id)) => id.clone(),
-            Some(id) => id.to_string(),
-            None => String::new(),
-        }
+        trigger
+            .and_then(|trigger| trigger.id.of(event, self.now))
+            .unwrap_or_default()
     }
 
     fn read(&self, name: String, id: &ConnectionId, operation: &str, input: Document) -> Need {

@@ -363,8 +363,8 @@ impl Work {
             return Err(Refusal::NoSuchWebhook);
         };
         let secret = self.verify(webhook)?;
-        let events =
-            protocol::split(webhook, &trigger.id, &self.body).map_err(|error| match error {
+        let events = protocol::split(webhook, &trigger.id, &self.body, self.context.now())
+            .map_err(|error| match error {
                 WebhookError::NotGenuine => Refusal::NotGenuine(webhook.refused),
                 WebhookError::Malformed { why } => Refusal::Malformed(why),
             })?;

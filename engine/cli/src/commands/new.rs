@@ -7,7 +7,7 @@ use crate::terminal::Terminal;
 use anyhow::Context as _;
 use clap::Subcommand;
 use ml_connector_core::identity::ConnectorId;
-use ml_connector_core::plan::{Connector, Operation, Trigger};
+use ml_connector_core::plan::{Connector, EventId, Operation, Trigger};
 use serde_json::Value as Document;
 use std::fmt::Write as _;
 use std::fs;
@@ -163,7 +163,10 @@ fn integration_text(name: &str, source: &Source<'_>, sink: &Sink<'_>, schemas: b
     } else {
         format!("{from}: {from}, {to}: {to}")
     };
-    let key = event_expression(source.trigger.id.source());
+    let key = match &source.trigger.id {
+        EventId::At(paths) => event_expression(paths.first().map_or("", |path| path.source())),
+        EventId::Content(_) => "event | fingerprint".to_owned(),
+    };
     // Writing to a string cannot fail.
     let _written = write!(
         text,

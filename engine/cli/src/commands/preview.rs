@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use indexmap::IndexMap;
 use ml_connector_core::cases::{self, Case};
 use ml_connector_core::identity::{ConnectionId, InstanceId, IntegrationId};
-use ml_connector_core::plan::{Connection, Instance, Integration, TriggerKind};
+use ml_connector_core::plan::{Connection, EventId, Instance, Integration, TriggerKind};
 use ml_connector_core::rehearsal::{End, Given, Need, Rehearsal, origins};
 use ml_connector_runtime::{Clock as _, SystemClock};
 use serde_json::Value as Document;
@@ -246,7 +246,9 @@ fn one_event(integration: &Integration, document: Document, terminal: &mut Termi
     let TriggerKind::Webhook(webhook) = &trigger.kind else {
         return document;
     };
-    if trigger.id.first(&document).is_some() {
+    // An event has an id, a whole body has none.
+    let has_id = |id: &EventId| id.of(&document, SystemClock.now()).is_some();
+    if matches!(&trigger.id, id @ EventId::At(_) if has_id(id)) {
         return document;
     }
     let events = webhook.each.all(&document);

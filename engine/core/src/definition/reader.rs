@@ -156,6 +156,17 @@ impl<'c, 'a> Reader<'c, 'a> {
         self.node(key).map(|node| self.cx.path(node))
     }
 
+    /// One path or several.
+    pub(super) fn paths(&self, key: &str) -> Vec<Path> {
+        let Some(node) = self.node(key) else {
+            return vec![context::no_path()];
+        };
+        match node.scalar() {
+            Some(_) => vec![self.cx.path(node)],
+            None => self.items(key).map(|node| self.cx.path(node)).collect(),
+        }
+    }
+
     /// Names to templates, in order.
     pub(super) fn templates(&self, key: &str) -> impl Iterator<Item = (String, Template)> {
         self.entries(key)

@@ -2,8 +2,10 @@
 
 use super::{Operation, OutcomeRule};
 use crate::identity::ConnectorId;
-use crate::template::{Expression, Path, Template};
+use crate::template::{Expression, Path, Template, fingerprint};
+use crate::value::scalar_text;
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde_json::Value as Document;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,6 +168,10 @@ pub enum Auth {
         scope: Template,
         /// A session idle for longer is ended. Sees `settings`.
         idle_max: Template,
+        /// The header field in which every request carries the token.
+        header: Option<String>,
+        /// A session is given up this long after the log-on.
+        life_max: Option<Duration>,
     },
     /// OAuth2 client credentials.
     OauthClient(OauthClient),
@@ -246,8 +252,25 @@ pub struct AnswerFormat {
     pub encoding: Encoding,
     /// Whether a body that is one JSON string is taken as that string's content.
     pub unquote: bool,
+    /// Which ways of saying nothing become null.
+    pub nulls: Vec<NullStyle>,
+    /// Members that are lists also with one item or none; `*` at either end stands for any characters.
+    pub lists: Vec<String>,
+    /// Whether members whose names begin with `@` are left out.
+    pub drop_attributes: bool,
     /// Rules for XML documents.
     pub xml: XmlRules,
+}
+
+/// A way of saying nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NullStyle {
+    /// A map with a true `@nil` member, of whatever prefix.
+    Nil,
+    /// An empty text.
+    Empty,
+    /// The text `null`.
+    Word,
 }
 
 /// What an answer's body is.
@@ -289,6 +312,8 @@ pub struct XmlRules {
     pub trim: bool,
     /// Names of wrapper elements (ignoring case) whose text content is itself the document.
     pub unwrap: Vec<String>,
+    /// Whether `href="#id"` is replaced by what the element with that id holds.
+    pub references: bool,
 }
 
 /// A source of events.
@@ -300,10 +325,50 @@ pub struct Trigger {
     pub stream: String,
     /// Webhook or poll.
     pub kind: TriggerKind,
-    /// Where the event's id stands in it.
-    pub id: Path,
+    /// Which event it is.
+    pub id: EventId,
     /// JSON Schema of one event.
     pub schema: Document,
+}
+
+/// Which event an event is.
+#[derive(Debug)]
+pub enum EventId {
+    /// What stands at these places, joined with `-`.
+    At(Vec<Path>),
+    /// Its content: the same content within this time is the same event.
+    Content(Duration),
+}
+
+impl EventId {
+    /// The id of an event; nothing where it lacks one.
+    pub fn of(&self, event: &Document, now: Timestamp) -> Option<String> {
+        match self {
+            Self::At(paths) => {
+                let parts = paths
+                    .iter()
+                    .map(|path| path.first(event).and_then(scalar_text));
+                let parts: Vec<String> = parts.collect::<Option<_>>()?;
+                (parts.iter().all(|part| !part.is_empty())).then(|| parts.join("-"))
+            }
+            Self::Content(within) => {
+                let window = i64::try_from(within.as_secs()).unwrap_or(i64::MAX).max(1);
+                let window = now.as_second().div_euclid(window);
+                Some(format!("{}-{window}", fingerprint(event)))
+            }
+        }
+    }
+
+    /// In words, for messages.
+    pub fn words(&self) -> String {
+        match self {
+            Self::At(paths) => {
+                let paths: Vec<&str> = paths.iter().map(Path::source).collect();
+                paths.join(", ")
+            }
+            Self::Content(_) => "content".to_owned(),
+        }
+    }
 }
 
 /// How events come.

@@ -1,5 +1,6 @@
 //! Makes an answer readable: bytes to text, text to a document.
 
+use super::tidy::tidied;
 use super::{Answer, Call, xml};
 use crate::http::HttpResponse;
 use crate::plan::{AnswerFormat, BodyFormat, Encoding};
@@ -45,7 +46,7 @@ pub fn decode(call: &Call<'_>, response: &HttpResponse) -> Answer {
         return answer;
     }
     match body(&mut answer.text, format) {
-        Ok(document) => answer.body = document,
+        Ok(document) => answer.body = tidied(document, format),
         Err(why) => answer.unreadable = Some(why),
     }
     answer

@@ -322,8 +322,19 @@ impl<'c, 'a> Writer<'c, 'a> {
         headers: &mut Vec<(String, String)>,
     ) -> Result<(), EncodeError> {
         let value = match &self.call.connector.http.auth {
-            // The token of a session goes wherever the templates put it.
-            Auth::None | Auth::Session { .. } => return Ok(()),
+            // Without a header field of its own, the token of a session goes wherever the templates put it.
+            Auth::None | Auth::Session { header: None, .. } => return Ok(()),
+            Auth::Session {
+                header: Some(header),
+                ..
+            } => {
+                let token = self.credentials.session();
+                let token = token.ok_or_else(|| EncodeError::Credential {
+                    what: "the session".to_owned(),
+                })?;
+                headers.push((header.clone(), token.to_owned()));
+                return Ok(());
+            }
             Auth::Bearer { token } => format!("Bearer {}", self.secret_text(token, "token")?),
             Auth::Basic {
                 username, password, ..

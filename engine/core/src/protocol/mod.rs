@@ -30,6 +30,7 @@ mod scope;
 mod sequence;
 mod soap;
 mod text;
+mod tidy;
 mod time;
 pub(crate) mod tree;
 mod webhook;

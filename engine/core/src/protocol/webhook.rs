@@ -1,13 +1,13 @@
 //! Webhooks: who sent a body, and which events are in it.
 
 use crate::hex;
-use crate::plan::{SignatureEncoding, Verify, Webhook};
-use crate::template::{Leg, Path};
-use crate::value::scalar_text;
+use crate::plan::{EventId, SignatureEncoding, Verify, Webhook};
+use crate::template::Leg;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Document;
 use serde_json::value::RawValue;
@@ -139,7 +139,12 @@ fn basic(field: &str) -> Option<Vec<u8>> {
 /// If the body is not UTF-8 or not JSON, has more events than allowed, nothing where the events
 /// should stand, or an event that is nested too deep, or has no id, or one that another event of
 /// the body has too.
-pub fn split(webhook: &Webhook, id: &Path, body: &Bytes) -> Result<Vec<RawEvent>, WebhookError> {
+pub fn split(
+    webhook: &Webhook,
+    id: &EventId,
+    body: &Bytes,
+    now: Timestamp,
+) -> Result<Vec<RawEvent>, WebhookError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         WebhookError::malformed(format!("not UTF-8 at byte {}", error.valid_up_to()))
     })?;
@@ -150,9 +155,9 @@ pub fn split(webhook: &Webhook, id: &Path, body: &Bytes) -> Result<Vec<RawEvent>
     let mut events = match webhook.each.legs().filter(from_start) {
         Some(legs) => slices(text, legs, limit)?
             .into_iter()
-            .map(|raw| event(body.slice_ref(raw.as_bytes()), raw, id))
+            .map(|raw| event(body.slice_ref(raw.as_bytes()), raw, (id, now)))
             .collect::<Result<Vec<_>, _>>()?,
-        None => rewritten(text, webhook, id, limit)?,
+        None => rewritten(text, webhook, (id, now), limit)?,
     };
     let mut seen = HashSet::with_capacity(events.len());
     if !events.iter().all(|event| seen.insert(event.id.as_str())) {
@@ -163,17 +168,14 @@ pub fn split(webhook: &Webhook, id: &Path, body: &Bytes) -> Result<Vec<RawEvent>
     Ok(events)
 }
 
-fn event(raw: Bytes, text: &str, id: &Path) -> Result<RawEvent, WebhookError> {
+fn event(raw: Bytes, text: &str, id: (&EventId, Timestamp)) -> Result<RawEvent, WebhookError> {
     let document = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     let id = id_of(&document, id)?;
     Ok(RawEvent { id, raw, document })
 }
 
-fn id_of(document: &Document, id: &Path) -> Result<String, WebhookError> {
-    let found = id
-        .first(document)
-        .and_then(scalar_text)
-        .filter(|id| !id.is_empty());
+fn id_of(document: &Document, (id, now): (&EventId, Timestamp)) -> Result<String, WebhookError> {
+    let found = id.of(document, now);
     let found = found.ok_or_else(|| WebhookError::malformed("an event has no id"))?;
     if found.len() > ID_BYTES_MAX {
         let why = format!("an event's id is longer than {ID_BYTES_MAX} bytes");
@@ -185,7 +187,7 @@ fn id_of(document: &Document, id: &Path) -> Result<String, WebhookError> {
 fn rewritten(
     text: &str,
     webhook: &Webhook,
-    id: &Path,
+    id: (&EventId, Timestamp),
     limit: usize,
 ) -> Result<Vec<RawEvent>, WebhookError> {
     let whole: Document = serde_json::from_str(text).map_err(|error| not_json(&error))?;

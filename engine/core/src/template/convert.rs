@@ -79,6 +79,14 @@ pub(super) fn to_value(document: &Document) -> Value {
     }
 }
 
+/// A map of a few members, as one that a document has.
+pub(super) fn map_of<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let members = members.into_iter();
+    Value::from_object(Members(
+        members.map(|(key, value)| (key.into(), value)).collect(),
+    ))
+}
+
 /// A number as a value: an integer where it is one, else [`Exact`].
 pub(super) fn from_number(number: Number) -> Value {
     match number {

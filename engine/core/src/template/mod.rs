@@ -42,6 +42,7 @@ mod shape;
 
 pub use engine::FUEL;
 pub use expression::{Expression, Template};
+pub(crate) use filters::fingerprint;
 pub use filters::{FilterInfo, TEXT_BYTES_MAX, catalogue};
 pub use path::{Leg, Path};
 pub use scope::{Scope, Shared};

@@ -90,6 +90,8 @@ struct Live {
     turn_until: Timestamp,
     used_at: Timestamp,
     idle_max: Duration,
+    /// It is given up from here on.
+    until: Timestamp,
 }
 
 /// What a call finds at a scope.
@@ -221,6 +223,20 @@ impl SessionAuth {
             turn_until: later(now, TURN_MAX),
             used_at: now,
             idle_max: self.idle_max,
+            until: match &caller.plan.connector.http.auth {
+                Auth::Session {
+                    life_max: Some(life_max),
+                    ..
+                } => later(now, *life_max),
+                Auth::Session { life_max: None, .. }
+                | Auth::None
+                | Auth::Bearer { .. }
+                | Auth::Basic { .. }
+                | Auth::ApiKey { .. }
+                | Auth::OauthClient(_)
+                | Auth::OauthRefresh(_)
+                | Auth::Jwt(_) => Timestamp::MAX,
+            },
         });
         drop(table);
         Ok(self.lease(caller, token))
@@ -280,7 +296,7 @@ impl Scope {
         };
         let mine = live.owner.plan.id == caller.plan.id;
         let turn_over = others_wait && now >= live.turn_until;
-        let usable = !live.stale && !live.is_idle(now);
+        let usable = !live.stale && !live.is_idle(now) && now < live.until;
         if mine && usable && !turn_over {
             live.users += 1;
             return Found::Use(Arc::clone(&live.token));

@@ -256,13 +256,12 @@ impl Reading<'_> {
 
     fn look_at(&self, cursor: Option<&Cursor>, document: &Document) -> Result<Listed, Failed> {
         let raw = Bytes::from(serde_json::to_vec(document).map_err(definition)?);
-        let id = match self.trigger.id.first(document) {
-            Some(Document::String(id)) if !id.is_empty() => id.clone(),
-            Some(Document::Number(id)) => id.to_string(),
-            _ => {
+        let id = match self.trigger.id.of(document, self.now) {
+            Some(id) => id,
+            None => {
                 // The same content is the same item when it is listed again.
                 let id = format!("no id, sha256 {}", hex::of(&Sha256::digest(&raw)));
-                let why = format!("has no `{}`", self.trigger.id.source());
+                let why = format!("has no `{}`", self.trigger.id.words());
                 return Ok(Listed::Odd { id, raw, why });
             }
         };

@@ -4,7 +4,7 @@ use super::super::Context;
 use super::super::nearest::{nearest, not_one_of};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Findings};
-use crate::plan::TriggerKind;
+use crate::plan::{EventId, TriggerKind};
 use crate::schema::{Miss, Schema};
 use crate::template::Path;
 use crate::yaml;
@@ -13,7 +13,11 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
     for connector in context.library.connectors.values() {
         for trigger in connector.triggers.values() {
             let schema = Schema::of(&trigger.schema);
-            path(context, &trigger.id, &schema, findings);
+            if let EventId::At(paths) = &trigger.id {
+                for one in paths {
+                    path(context, one, &schema, findings);
+                }
+            }
             if let TriggerKind::Poll(poll) = &trigger.kind
                 && let Some(cursor) = &poll.cursor
             {

@@ -132,6 +132,8 @@ impl<'a> One<'_, 'a> {
                 logoff,
                 scope,
                 idle_max,
+                header: _,
+                life_max: _,
             } => {
                 let answered = Scope::new().with("result", result(self.found(logon)));
                 self.walk

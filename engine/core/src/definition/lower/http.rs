@@ -3,7 +3,7 @@
 use super::super::reader::Reader;
 use super::ENCODINGS;
 use crate::plan::{
-    AnswerFormat, Auth, BodyFormat, Circuit, Encoding, Http, Jwt, KeyPlace, OauthClient,
+    AnswerFormat, Auth, BodyFormat, Circuit, Encoding, Http, Jwt, KeyPlace, NullStyle, OauthClient,
     OauthRefresh, RateHeaders, RateLimit, ResetFormat, XmlRules,
 };
 
@@ -69,11 +69,15 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
             .word("encoding", &ENCODINGS)
             .unwrap_or(Encoding::Utf8),
         unquote: reader.flag("unquote"),
+        nulls: nulls(reader),
+        lists: reader.texts("lists"),
+        drop_attributes: reader.flag("drop_attributes"),
         xml: XmlRules {
             lowercase_names: xml.flag("lowercase_names"),
             lists: xml.texts("lists"),
             trim: xml.flag("trim"),
             unwrap: xml.texts("unwrap"),
+            references: xml.flag("references"),
         },
     };
     let Some(outer) = outer else { return own };
@@ -94,7 +98,27 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
         } else {
             outer.unquote
         },
+        nulls: if said(reader, "nulls") {
+            own.nulls
+        } else {
+            outer.nulls.clone()
+        },
+        lists: if said(reader, "lists") {
+            own.lists
+        } else {
+            outer.lists.clone()
+        },
+        drop_attributes: if said(reader, "drop_attributes") {
+            own.drop_attributes
+        } else {
+            outer.drop_attributes
+        },
         xml: XmlRules {
+            references: if said(&xml, "references") {
+                own.xml.references
+            } else {
+                outer.xml.references
+            },
             lowercase_names: if said(&xml, "lowercase_names") {
                 own.xml.lowercase_names
             } else {
@@ -117,6 +141,15 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
             },
         },
     }
+}
+
+fn nulls(reader: &Reader<'_, '_>) -> Vec<NullStyle> {
+    let style = |word: &String| match word.as_str() {
+        "nil" => NullStyle::Nil,
+        "empty" => NullStyle::Empty,
+        _ => NullStyle::Word,
+    };
+    reader.texts("nulls").iter().map(style).collect()
 }
 
 fn auth(reader: &Reader<'_, '_>) -> Auth {
@@ -150,6 +183,8 @@ fn auth(reader: &Reader<'_, '_>) -> Auth {
             logoff: one.opt_text("logoff"),
             scope: one.template("scope"),
             idle_max: one.template("idle_max"),
+            header: one.opt_text("header"),
+            life_max: one.opt_duration("life_max"),
         },
         "oauth_client" => Auth::OauthClient(OauthClient {
             token_url: one.template("token_url"),

@@ -2,10 +2,13 @@
 
 use super::super::reader::Reader;
 use crate::plan::{
-    Cursor, CursorKind, Poll, SignatureEncoding, Trigger, TriggerKind, Verify, Webhook,
+    Cursor, CursorKind, EventId, Poll, SignatureEncoding, Trigger, TriggerKind, Verify, Webhook,
 };
 
 pub(super) fn lower(name: String, kind: &str, reader: &Reader<'_, '_>) -> Trigger {
+    let within = (kind == "webhook")
+        .then(|| reader.opt_duration("same_within"))
+        .flatten();
     let kind = if kind == "webhook" {
         TriggerKind::Webhook(webhook(reader))
     } else {
@@ -15,7 +18,10 @@ pub(super) fn lower(name: String, kind: &str, reader: &Reader<'_, '_>) -> Trigge
         stream: reader.opt_text("feeds").unwrap_or_else(|| name.clone()),
         name,
         kind,
-        id: reader.path("id"),
+        id: match within {
+            Some(within) => EventId::Content(within),
+            None => EventId::At(reader.paths("id")),
+        },
         schema: reader.schema("schema"),
     }
 }

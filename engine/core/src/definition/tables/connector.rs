@@ -283,6 +283,25 @@ pub(crate) static ANSWER: Table = Table {
             "Whether a body that is one JSON string is taken as that string's content.",
         ),
         default(
+            "nulls",
+            Shape::List(&Shape::Word(&["nil", "empty", "word"])),
+            "[]",
+            "What becomes null: `nil` a map with a true `@nil`, `empty` an empty text, `word` the text `null`.",
+        ),
+        default(
+            "lists",
+            Shape::List(&Shape::Text),
+            "[]",
+            "Members that are lists also with one item, and empty ones with null; `*` at either end stands for any \
+             characters.",
+        ),
+        default(
+            "drop_attributes",
+            Shape::Flag,
+            "false",
+            "Whether members whose names begin with `@` are left out.",
+        ),
+        default(
             "xml",
             Shape::Object(&XML_RULES),
             "{}",
@@ -320,6 +339,12 @@ static XML_RULES: Table = Table {
             Shape::List(&Shape::Text),
             "[]",
             "Wrapper elements (in any case) whose text is itself the document.",
+        ),
+        default(
+            "references",
+            Shape::Flag,
+            "false",
+            "Whether an element with `href=\"#id\"` is read as the element that has this `id`, as SOAP encodes values.",
         ),
     ]],
     rules: &[],
@@ -433,6 +458,16 @@ static AUTH_SESSION: Table = Table {
             Shape::DurationTemplate(scopes::SETTINGS),
             "5m",
             "A session that was not used for so long is ended.",
+        ),
+        optional(
+            "header",
+            Shape::Text,
+            "The header field in which every request carries the token; where there is none, requests insert it as `session`.",
+        ),
+        optional(
+            "life_max",
+            Shape::Duration,
+            "A session is given up this long after the log-on, whatever happens.",
         ),
     ]],
     rules: &[],

@@ -1,7 +1,9 @@
 //! Triggers: where a connector's events come from.
 
 use super::scopes;
-use crate::definition::table::{Field, Keys, Shape, Table, Tagged, default, optional, required};
+use crate::definition::table::{
+    Field, Keys, Rule, Shape, Table, Tagged, default, optional, required,
+};
 
 pub(crate) static TRIGGER: Tagged = Tagged {
     name: "Trigger",
@@ -11,16 +13,14 @@ pub(crate) static TRIGGER: Tagged = Tagged {
     variants: &[("webhook", &WEBHOOK), ("poll", &POLL)],
 };
 
+const EVENT_ID: &str =
+    "Where an event's id stands in the event; of several places the values are joined with `-`.";
+
 static COMMON: &[Field] = &[
     optional(
         "feeds",
         Shape::Identifier,
         "The trigger whose stream its events belong to, so that both share one space of event ids. Default: itself.",
-    ),
-    required(
-        "id",
-        Shape::JsonPath,
-        "Where an event's id stands in the event.",
     ),
     required("schema", Shape::Schema, "What one event looks like."),
 ];
@@ -41,6 +41,14 @@ static WEBHOOK: Table = Table {
                 Shape::JsonPath,
                 "$",
                 "Where the events stand in the body.",
+            ),
+        ],
+        &[
+            optional("id", Shape::OneOrMore(&Shape::JsonPath), EVENT_ID),
+            optional(
+                "same_within",
+                Shape::Duration,
+                "Where events have no id: the same content within this time is the same event, later it is another.",
             ),
         ],
         COMMON,
@@ -80,7 +88,7 @@ static WEBHOOK: Table = Table {
             ),
         ],
     ],
-    rules: &[],
+    rules: &[Rule::ExactlyOne(&["id", "same_within"])],
 };
 
 static VERIFY: Tagged = Tagged {
@@ -178,6 +186,7 @@ static POLL: Table = Table {
                 "Which items are events: those whose id is new, or those whose content has changed.",
             ),
         ],
+        &[required("id", Shape::OneOrMore(&Shape::JsonPath), EVENT_ID)],
         COMMON,
     ],
     rules: &[],

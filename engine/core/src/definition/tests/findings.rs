@@ -164,11 +164,11 @@ fn places_and_what_was_reported_can_be_asked_for() {
     let netledger = |rest: &[&'static str]| [&["connectors", "netledger"], rest].concat();
     assert_eq!(
         show(&netledger(&["operations", "list_bills", "request", "path"])),
-        Some("103:35".to_owned())
+        Some("108:35".to_owned())
     );
     assert_eq!(
         show(&netledger(&["operations", "list_bills"])),
-        Some("100:3".to_owned())
+        Some("105:3".to_owned())
     );
     assert_eq!(
         show(&netledger(&["outcomes", "1", "outcome"])),

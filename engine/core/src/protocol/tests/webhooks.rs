@@ -1,8 +1,9 @@
 //! Webhooks: only genuine ones, cut without touching a byte.
 
 use super::*;
-use crate::plan::{SignatureEncoding, TriggerKind, Verify, Webhook};
+use crate::plan::{EventId, SignatureEncoding, TriggerKind, Verify, Webhook};
 use crate::template::Path;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 /// The worked example of a payment service's public documentation.
@@ -116,20 +117,25 @@ fn cut(each: &str, body: &str) -> Result<Vec<(String, String)>, String> {
         events_max: 3,
         ..hmac(SignatureEncoding::Hex, "")
     };
-    let id = Path::compile("$.id").unwrap();
-    split(&webhook, &id, &Bytes::copy_from_slice(body.as_bytes()))
-        .map(|events| {
-            let text = |event: RawEvent| {
-                let parsed: Document = serde_json::from_slice(&event.raw).unwrap();
-                assert_eq!(parsed, event.document);
-                (event.id, String::from_utf8(event.raw.to_vec()).unwrap())
-            };
-            events.into_iter().map(text).collect()
-        })
-        .map_err(|error| match error {
-            WebhookError::Malformed { why } => why,
-            WebhookError::NotGenuine => panic!(),
-        })
+    let id = EventId::At(vec![Path::compile("$.id").unwrap()]);
+    split(
+        &webhook,
+        &id,
+        &Bytes::copy_from_slice(body.as_bytes()),
+        Timestamp::UNIX_EPOCH,
+    )
+    .map(|events| {
+        let text = |event: RawEvent| {
+            let parsed: Document = serde_json::from_slice(&event.raw).unwrap();
+            assert_eq!(parsed, event.document);
+            (event.id, String::from_utf8(event.raw.to_vec()).unwrap())
+        };
+        events.into_iter().map(text).collect()
+    })
+    .map_err(|error| match error {
+        WebhookError::Malformed { why } => why,
+        WebhookError::NotGenuine => panic!(),
+    })
 }
 
 #[test]
@@ -228,7 +234,13 @@ fn what_does_not_fit_is_said_without_content() {
     }
     let hook = hmac(SignatureEncoding::Hex, "");
     let id = Path::compile("$.id").unwrap();
-    let error = split(&hook, &id, &Bytes::from_static(b"{\"a\": \"\xFF\"}")).unwrap_err();
+    let error = split(
+        &hook,
+        &EventId::At(vec![id]),
+        &Bytes::from_static(b"{\"a\": \"\xFF\"}"),
+        Timestamp::UNIX_EPOCH,
+    )
+    .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the body is not what the trigger declares: not UTF-8 at byte 7"
@@ -242,7 +254,13 @@ fn a_trigger_from_a_definition_cuts_the_vector() {
     let TriggerKind::Webhook(webhook) = &trigger.kind else {
         panic!()
     };
-    let events = split(webhook, &trigger.id, &Bytes::from_static(VECTOR)).unwrap();
+    let events = split(
+        webhook,
+        &trigger.id,
+        &Bytes::from_static(VECTOR),
+        Timestamp::UNIX_EPOCH,
+    )
+    .unwrap();
     let ids: Vec<_> = events.iter().map(|event| event.id.as_str()).collect();
     assert_eq!(ids, ["EV00BD05S5VM2T", "EV00BD05TB8K63"]);
     let joined: Vec<u8> = events
@@ -261,7 +279,8 @@ proptest! {
         for hook in &hooks {
             prop_assert_eq!(try_with(hook, Some(&field), &body, &["unlikely secret"]), None);
         }
-        drop(split(&hooks[0], &Path::compile("$.id").unwrap(), &Bytes::from(body)));
+        let id = EventId::At(vec![Path::compile("$.id").unwrap()]);
+        drop(split(&hooks[0], &id, &Bytes::from(body), Timestamp::UNIX_EPOCH));
     }
 
     #[test]
@@ -275,4 +294,25 @@ proptest! {
             prop_assert_eq!(id.as_str(), event["id"].as_str().unwrap());
         }
     }
+}
+
+#[test]
+fn events_without_an_id_are_told_apart_by_content_and_time() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let by_content = EventId::Content(std::time::Duration::from_secs(600));
+    let one = serde_json::json!({ "worker": "W1", "what": ["a"] });
+    let same = serde_json::json!({ "what": ["a"], "worker": "W1" });
+    assert_eq!(by_content.of(&one, at(10)), by_content.of(&same, at(599)));
+    assert_ne!(by_content.of(&one, at(10)), by_content.of(&one, at(601)));
+    let other = serde_json::json!({ "worker": "W1", "what": ["b"] });
+    assert_ne!(by_content.of(&one, at(10)), by_content.of(&other, at(10)));
+    let by_two = EventId::At(vec![
+        Path::compile("$.worker").unwrap(),
+        Path::compile("$.what[0]").unwrap(),
+    ]);
+    assert_eq!(by_two.of(&one, at(0)), Some("W1-a".to_owned()));
+    assert_eq!(
+        by_two.of(&serde_json::json!({ "worker": "W1" }), at(0)),
+        None
+    );
 }

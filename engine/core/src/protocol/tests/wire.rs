@@ -86,6 +86,7 @@ fn xml_becomes_documents() {
         lists: vec!["row".to_owned()],
         trim: true,
         unwrap: vec!["String".to_owned()],
+        references: false,
     };
     for (text, expected) in [
         ("<a/>", r#"{"a":""}"#),
@@ -359,4 +360,21 @@ proptest! {
             prop_assert!(!segment.contains('/') && !segment.is_empty());
         }
     }
+}
+
+#[test]
+fn references_are_followed_and_circles_end() {
+    let rules = XmlRules {
+        references: true,
+        ..XmlRules::default()
+    };
+    let text = r##"<b><messages><m href="#id0"/></messages><status>0</status>
+        <multiRef id="id0"><type>3</type><message href="#id1"/></multiRef>
+        <multiRef id="id1">not balanced</multiRef><loop id="x"><again href="#x"/></loop></b>"##;
+    let (document, _) = xml::read(text, &rules).unwrap();
+    assert_eq!(document["b"]["messages"]["m"]["type"], "3");
+    assert_eq!(
+        document["b"]["messages"]["m"]["message"]["#text"],
+        "not balanced"
+    );
 }

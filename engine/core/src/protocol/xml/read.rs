@@ -11,6 +11,9 @@ const NODES_MAX: u32 = 2_000_000;
 /// Wrappers inside wrappers.
 const UNWRAP_MAX: usize = 4;
 
+/// References inside what is referred to.
+const REFERENCES_MAX: usize = 16;
+
 const NIL_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Why something is no readable document. Never quotes it.
@@ -71,7 +74,9 @@ fn unwrapped(
         return Ok((Document::String(inner.clone()), Some(inner)));
     }
     let mut document = Map::new();
-    document.insert(name_of(root.tag_name().name(), rules), element(root, rules));
+    let root = Tree { rules, root };
+    let value = root.element(root.root, REFERENCES_MAX);
+    document.insert(name_of(root.root.tag_name().name(), rules), value);
     Ok((Document::Object(document), None))
 }
 
@@ -130,39 +135,69 @@ fn depth_exceeds(root: Node<'_, '_>) -> bool {
     }
 }
 
-fn element(node: Node<'_, '_>, rules: &XmlRules) -> Document {
-    if node
-        .attribute((NIL_NAMESPACE, "nil"))
-        .is_some_and(|nil| matches!(nil, "true" | "1"))
-    {
-        return Document::Null;
+/// A document and how it is read.
+struct Tree<'r, 'a, 'i> {
+    rules: &'r XmlRules,
+    root: Node<'a, 'i>,
+}
+
+impl<'a, 'i> Tree<'_, 'a, 'i> {
+    /// What an element refers to, if it says nothing itself (SOAP 1.1 section 5.4.1).
+    fn referred(&self, node: Node<'a, 'i>) -> Option<Node<'a, 'i>> {
+        if !self.rules.references || node.has_children() {
+            return None;
+        }
+        let id = node.attribute("href")?.strip_prefix('#')?;
+        self.root
+            .descendants()
+            .find(|other| other.attribute("id") == Some(id))
     }
-    let mut members = Map::new();
-    for attribute in node.attributes() {
-        let name = format!("@{}", name_of(attribute.name(), rules));
-        members.insert(name, attribute.value().into());
-    }
-    let mut text = String::new();
-    for child in node.children() {
-        if child.is_element() {
-            let name = name_of(child.tag_name().name(), rules);
-            add(&mut members, name, element(child, rules), rules);
-        } else if let Some(part) = child.text().filter(|_| child.is_text()) {
-            text.push_str(part);
+
+    fn element(&self, node: Node<'a, 'i>, references: usize) -> Document {
+        match (self.referred(node), references.checked_sub(1)) {
+            (Some(other), Some(left)) => self.own(other, left),
+            // A chain that is longer goes round in a circle.
+            (Some(_), None) => Document::Null,
+            (None, _) => self.own(node, references),
         }
     }
-    let text = if rules.trim {
-        text.trim()
-    } else {
-        text.as_str()
-    };
-    if members.is_empty() {
-        return text.into();
+
+    fn own(&self, node: Node<'a, 'i>, references: usize) -> Document {
+        let rules = self.rules;
+        if node
+            .attribute((NIL_NAMESPACE, "nil"))
+            .is_some_and(|nil| matches!(nil, "true" | "1"))
+        {
+            return Document::Null;
+        }
+        let mut members = Map::new();
+        for attribute in node.attributes() {
+            let name = format!("@{}", name_of(attribute.name(), rules));
+            members.insert(name, attribute.value().into());
+        }
+        let mut text = String::new();
+        for child in node.children() {
+            if child.is_element() {
+                let name = name_of(child.tag_name().name(), rules);
+                let value = self.element(child, references);
+                add(&mut members, name, value, rules);
+            } else if let Some(part) = child.text().filter(|_| child.is_text()) {
+                text.push_str(part);
+            }
+        }
+        let text = if rules.trim {
+            text.trim()
+        } else {
+            text.as_str()
+        };
+        if members.is_empty() {
+            return text.into();
+        }
+        if !text.trim().is_empty() {
+            members.insert("#text".to_owned(), text.into());
+        }
+        Document::Object(members)
     }
-    if !text.trim().is_empty() {
-        members.insert("#text".to_owned(), text.into());
-    }
-    Document::Object(members)
 }
 
 fn add(members: &mut Map<String, Document>, name: String, value: Document, rules: &XmlRules) {

@@ -8,10 +8,13 @@
 //! XML hold only texts). Operators take numbers only.
 
 mod dates;
+mod groups;
 mod lists;
 mod numbers;
 mod operators;
 mod texts;
+
+pub(crate) use groups::of as fingerprint;
 
 use super::convert;
 use crate::value::{Inexact, Number};
@@ -259,6 +262,7 @@ pub(super) fn every() -> impl Iterator<Item = &'static Spec> {
         texts::TABLE,
         dates::TABLE,
         lists::TABLE,
+        groups::TABLE,
         operators::TESTS,
         operators::TABLE,
     ]

@@ -318,3 +318,42 @@ fn mistakes_are_found_before_anything_runs() {
         );
     }
 }
+
+#[test]
+fn lists_are_grouped_cut_and_fingerprinted() {
+    check(&[
+        (
+            "rows | group_by('kind') | map(attribute='key')",
+            r#"["a","b"]"#,
+        ),
+        (
+            "rows | group_by('kind') | first | map(attribute='items.n', default=0)",
+            "a list is needed where a map stands",
+        ),
+        (
+            "(rows | group_by(['kind', 'nothing']))[0].key",
+            r#"["a",null]"#,
+        ),
+        ("(rows | group_by('kind'))[0]['items'] | sum_of('n')", "1"),
+        ("rows | chunk(1) | length", "2"),
+        ("rows | chunk(5) | length", "1"),
+        ("rows | chunk(0)", "a part must have at least one item"),
+        (
+            "({'a': 1, 'b': 2} | fingerprint) == ({'b': 2, 'a': 1} | fingerprint)",
+            "true",
+        ),
+        (
+            "(['ab', 'c'] | fingerprint) == (['a', 'bc'] | fingerprint)",
+            "false",
+        ),
+        ("rows | fingerprint | length", "32"),
+        ("\"O'Brien\" | odata_literal", r#""'O''Brien'""#),
+        ("payment.fee | odata_literal", r#""0.30""#),
+        ("none | odata_literal", r#""null""#),
+        ("'2026-03-16' | odata_literal('date')", r#""2026-03-16""#),
+        (
+            "'x eq y' | odata_literal('guid')",
+            "the text is no OData guid",
+        ),
+    ]);
+}
