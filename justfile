@@ -25,6 +25,14 @@ demo *ARGS:
 kill-campaign ROUNDS="20" EVENTS="10000":
     ML_KILL_ROUNDS={{ROUNDS}} ML_KILL_EVENTS={{EVENTS}} cargo test --release --test tests kill -- --nocapture
 
+# The whole engine under seeds: a simulated disk, clock and network, crashes and power cuts.
+campaign SEEDS="10000" *ARGS:
+    cargo run --release -p ml-connector-campaign -- --seeds {{SEEDS}} {{ARGS}}
+
+# Each deliberate mistake in tests/campaign/mutants must break a promise within so many seeds.
+mutants SEEDS="400":
+    tests/campaign/mutants.sh {{SEEDS}}
+
 # Figures of the README.
 bench *ARGS:
     cargo run --release -p ml-connector-bench -- {{ARGS}}

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on should say so where it stands, and these run real processes in real time"
 )]
 
+mod campaign;
 mod cli;
 mod definitions;
 mod diagnostics;

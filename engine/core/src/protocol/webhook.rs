@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::Value as Document;
 use serde_json::value::RawValue;
 use sha2::Sha256;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
@@ -159,13 +159,31 @@ pub fn split(
             .collect::<Result<Vec<_>, _>>()?,
         None => rewritten(text, webhook, (id, now), limit)?,
     };
-    let mut seen = HashSet::with_capacity(events.len());
-    if !events.iter().all(|event| seen.insert(event.id.as_str())) {
-        return Err(WebhookError::malformed("two events have the same id"));
-    }
-    drop(seen);
+    once_each(&mut events)?;
     events.shrink_to_fit();
     Ok(events)
+}
+
+/// An event that stands twice is one event; two with the same id that differ cannot both be kept.
+fn once_each(events: &mut Vec<RawEvent>) -> Result<(), WebhookError> {
+    let mut seen: HashMap<String, Bytes> = HashMap::with_capacity(events.len());
+    let mut differ = false;
+    events.retain(|event| match seen.get(&event.id) {
+        Some(raw) => {
+            differ |= *raw != event.raw;
+            false
+        }
+        None => {
+            seen.insert(event.id.clone(), event.raw.clone());
+            true
+        }
+    });
+    if differ {
+        return Err(WebhookError::malformed(
+            "two different events have the same id",
+        ));
+    }
+    Ok(())
 }
 
 fn event(raw: Bytes, text: &str, id: (&EventId, Timestamp)) -> Result<RawEvent, WebhookError> {

@@ -175,6 +175,8 @@ fn events_keep_their_bytes() {
         "x"
     );
     assert_eq!(cut("$.events[*]", r#"{"events": []}"#).unwrap(), []);
+    let twice = cut("$.events[*]", r#"{"events": [{"id": "x"}, {"id": "x"}]}"#).unwrap();
+    assert_eq!(twice.len(), 1, "an event that stands twice is one");
 }
 
 #[test]
@@ -188,8 +190,8 @@ fn what_does_not_fit_is_said_without_content() {
     let long_id = format!(r#"{{"events": [{{"id": "{}"}}]}}"#, "x".repeat(300));
     for (body, why) in [
         (
-            r#"{"events": [{"id": "a"}, {"id": "a"}]}"#,
-            "two events have the same id",
+            r#"{"events": [{"id": "a"}, {"id": "a", "b": 1}]}"#,
+            "two different events have the same id",
         ),
         (
             r#"{"events": [{"id": "a"}, {"no": 1}]}"#,

@@ -1,0 +1,89 @@
+//! The invented definitions, as two versions of one installation.
+
+use anyhow::{Result, ensure};
+use ml_connector_core::definition::site::Site;
+use ml_connector_core::plan::{Library, Plan};
+use ml_connector_core::source::SourceSet;
+use std::sync::Arc;
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "connectors/payhub/connector.yaml",
+        include_str!("../definitions/connectors/payhub/connector.yaml"),
+    ),
+    (
+        "connectors/ledgerd/connector.yaml",
+        include_str!("../definitions/connectors/ledgerd/connector.yaml"),
+    ),
+    (
+        "schemas/payhub/event.json",
+        include_str!("../definitions/schemas/payhub/event.json"),
+    ),
+    (
+        "mappings/payhub-ledgerd/receipts.yaml",
+        include_str!("../definitions/mappings/payhub-ledgerd/receipts.yaml"),
+    ),
+    (
+        "mappings/payhub-ledgerd/keyed.yaml",
+        include_str!("../definitions/mappings/payhub-ledgerd/keyed.yaml"),
+    ),
+    (
+        "mappings/payhub-ledgerd/once.yaml",
+        include_str!("../definitions/mappings/payhub-ledgerd/once.yaml"),
+    ),
+    (
+        "mappings/payhub-ledgerd/batches.yaml",
+        include_str!("../definitions/mappings/payhub-ledgerd/batches.yaml"),
+    ),
+    (
+        "mappings/payhub-ledgerd/states.yaml",
+        include_str!("../definitions/mappings/payhub-ledgerd/states.yaml"),
+    ),
+    (
+        "mappings/payhub-ledgerd/reversals.yaml",
+        include_str!("../definitions/mappings/payhub-ledgerd/reversals.yaml"),
+    ),
+];
+
+const SITE: &str = r#"
+version: 1
+site: campaign
+connections:
+  payhub: { connector: payhub, secrets: { hook: hook } }
+  ledgerd: { connector: ledgerd, secrets: { password: password } }
+integrations:
+  - use: payhub-ledgerd/receipts
+  - use: payhub-ledgerd/keyed
+  - use: payhub-ledgerd/once
+  - use: payhub-ledgerd/batches
+  - use: payhub-ledgerd/states
+  - use: payhub-ledgerd/reversals
+"#;
+
+/// The plan of a version: 0, or 1 in which retries are spaced otherwise, a sequence waits otherwise and a step stands
+/// under another name in what is read.
+pub(crate) fn plan(version: usize) -> Result<Arc<Plan>> {
+    let mut sources = SourceSet::new();
+    for (name, text) in FILES {
+        let text = if version == 0 {
+            (*text).to_owned()
+        } else {
+            text.replace(
+                "first: 5s, factor: 2, max: 10m, jitter: full",
+                "first: 9s, factor: 3, max: 5m, jitter: none",
+            )
+            .replace("wait: { first: 10s", "wait: { first: 25s")
+            .replace("failures: 4", "failures: 2")
+        };
+        sources.add(name, &text);
+    }
+    let site = sources.add("ml-connector.yaml", SITE);
+    let (library, findings) = Library::load(&sources);
+    ensure!(findings.is_empty(), "{findings:#?}");
+    let (site, findings) = Site::load(&sources, site);
+    ensure!(findings.is_empty(), "{findings:#?}");
+    let site = site.ok_or_else(|| anyhow::anyhow!("the site file cannot be read"))?;
+    let (plan, findings) = Plan::bind(&library, &site);
+    ensure!(findings.is_empty(), "{findings:#?}");
+    Ok(Arc::new(plan))
+}
