@@ -83,6 +83,12 @@ impl Script {
         self
     }
 
+    /// Takes the entries of a matching table away again.
+    pub(crate) fn without_entries(mut self, table: &str) -> Self {
+        self.entries.retain(|entry| entry.table.as_str() != table);
+        self
+    }
+
     /// Something that must hold in the end; gives what does not, in words.
     pub(crate) fn check(
         mut self,

@@ -140,9 +140,9 @@ pub struct Written {
     pub prepared: Prepared,
     /// The key derived for it, where the operation is repeated by key.
     pub idempotency_key: Option<String>,
-    /// The request, credentials masked.
+    /// The request, credentials masked; of a sequence its first step's.
     pub request: HttpRequest,
-    /// What the answer that was handed in would lead to.
+    /// What the answer that was handed in would lead to; nothing for a sequence, whose first answer does not tell.
     pub verdict: Option<Verdict>,
 }
 
@@ -358,18 +358,11 @@ impl Rehearsal<'_> {
             reference,
             idempotency_key.as_deref(),
         );
-        let shown = self.shown(operation, &prepared.input);
-        let request = match protocol::encode(
-            &Call {
-                input: &shown,
-                ..call.clone()
-            },
-            &Masked,
-        ) {
+        let (request, verdict_possible) = match self.first_request(&call) {
             Ok(request) => request,
             Err(error) => return End::Unwritable(error),
         };
-        let verdict = answer.map(|response| {
+        let verdict = answer.filter(|_| verdict_possible).map(|response| {
             let answer = Ok(protocol::decode(&call, response));
             let outcome = protocol::classify_write(&call, &answer, self.now);
             let remembered = match &outcome {
@@ -393,6 +386,34 @@ impl Rehearsal<'_> {
             request,
             verdict,
         }))
+    }
+}
+
+impl Rehearsal<'_> {
+    /// The request that is sent first, and whether its answer is the whole write's. A sequence's is its first step's, and what
+    /// that answers says nothing of the steps behind it.
+    fn first_request(&self, call: &Call<'_>) -> Result<(HttpRequest, bool), EncodeError> {
+        let Some(step) = protocol::steps(call)?.first() else {
+            let shown = self.shown(call.operation, call.input);
+            let call = Call {
+                input: &shown,
+                ..call.clone()
+            };
+            return Ok((protocol::encode(&call, &Masked)?, true));
+        };
+        let input = protocol::step_input(call, step)?;
+        let Some(operation) = call.connector.operations.get(&step.operation) else {
+            return Err(EncodeError::NoVariant {
+                operation: step.operation.clone(),
+            });
+        };
+        let shown = self.shown(operation, &input);
+        let call = Call {
+            operation,
+            input: &shown,
+            ..call.clone()
+        };
+        Ok((protocol::encode(&call, &Masked)?, false))
     }
 }
 

@@ -487,6 +487,12 @@ impl Company {
         &self.labour
     }
 
+    /// Fills a custom form field in, as a person at the screen does.
+    pub fn set_form_value(&mut self, form: &str, key: &str, column: &str, value: &str) {
+        let place = (form.to_owned(), normal(key), column.to_owned());
+        self.form_values.insert(place, value.to_owned());
+    }
+
     /// The value of a custom form column.
     pub fn form_value(&self, form: &str, key: &str, column: &str) -> Option<&str> {
         let place = (form.to_owned(), normal(key), column.to_owned());

@@ -1,0 +1,63 @@
+//! Receipts.
+
+use super::super::{Moment, Trouble};
+use super::{Cast, ERP, RECEIPTS};
+use http::StatusCode;
+use jiff::SignedDuration;
+use ml_connector_core::delivery::StateKind;
+use ml_connector_simulators::serve::lock;
+use ml_connector_simulators::syspro::{Fault, On};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_arrive_once_whatever_their_order_and_a_forged_one_never() {
+    let cast = Cast::new();
+    let story = cast.script(&[RECEIPTS]).start().await;
+    cast.collect(&story, 4);
+    cast.announce(&story);
+    let forged = {
+        let mut collector = lock(&cast.collector);
+        collector.forge_webhook("payments", "confirmed", story.now())
+    };
+    let status = story.receive(&forged.unwrap().tampered()).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    story.all_delivered(12).await;
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_wait_for_the_erp_and_lost_answers_are_looked_up() {
+    let cast = Cast::new();
+    let story = cast.script(&[RECEIPTS]).start().await;
+    story.strike(ERP, "ARSTPY", Trouble::CutAfter, 2);
+    story.strike(ERP, "ARSTPY", Trouble::CutBefore, 1);
+    story.strike(ERP, "ARSTPY", Trouble::Answer(502), 1);
+    lock(&cast.erp)
+        .faults
+        .plan(On::Object("ARSTPY"), Fault::Evict);
+    cast.collect(&story, 2);
+    cast.announce(&story);
+    story.settle(6).await;
+    story.down(ERP);
+    cast.collect(&story, 2);
+    cast.announce(&story);
+    story.pass(SignedDuration::from_hours(8)).await;
+    let integration = "syspro-gocardless/payment-receipts";
+    assert_eq!(story.count(integration, StateKind::Delivered).await, 6);
+    story.up(ERP);
+    story.all_delivered(12).await;
+    assert_eq!(story.troubles_waiting(), 0);
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_survive_crashes_before_and_after_their_effect() {
+    for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
+        let cast = Cast::new();
+        let mut story = cast.script(&[RECEIPTS]).start().await;
+        cast.collect(&story, 2);
+        cast.announce(&story);
+        story.crash_during(ERP, "ARSTPY", moment).await;
+        story.all_delivered(6).await;
+        story.end().await;
+    }
+}
