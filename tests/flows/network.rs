@@ -49,6 +49,8 @@ pub(crate) struct Network {
     down: Mutex<BTreeSet<String>>,
     calls: AtomicU64,
     frozen: AtomicU64,
+    /// The last call that did not get a 2xx, for the words of a test that fails.
+    refused: Mutex<Option<String>>,
 }
 
 impl Network {
@@ -104,6 +106,11 @@ impl Network {
         self.frozen.load(Ordering::Acquire)
     }
 
+    /// The last call that a system refused, and how.
+    pub(crate) fn last_refusal(&self) -> Option<String> {
+        lock(&self.refused).clone()
+    }
+
     fn carry(
         &self,
         name: &str,
@@ -120,7 +127,15 @@ impl Network {
         let handle = || {
             let mut system = lock(&**system);
             system.tick(clock.now());
-            seen(system.handle(request, clock.now()))
+            let answer = seen(system.handle(request, clock.now()));
+            if let Ok(response) = &answer
+                && !(200..300).contains(&response.status)
+            {
+                let body = String::from_utf8_lossy(&response.body);
+                let told = format!("{} -> {} {body}", request.url, response.status);
+                *lock(&self.refused) = Some(told);
+            }
+            answer
         };
         match self.trouble(name, request) {
             None => ready(handle()),

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// How long a story may wait in real time for one thing before it fails; none takes this long.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long nothing must have moved before the clock does.
 const GLANCE: Duration = Duration::from_millis(3);
 /// Most webhooks put to the engine at a time.
@@ -241,8 +241,10 @@ impl Story {
             }
             assert!(
                 begun.elapsed() < PATIENCE,
-                "{what} never came at {}: {deliveries:#?}",
-                self.now()
+                "{what} never came at {}; last refused call: {:?}; {:?}; {deliveries:#?}",
+                self.now(),
+                self.network.last_refusal(),
+                self.engine().counters()
             );
             self.turn(None).await;
         }

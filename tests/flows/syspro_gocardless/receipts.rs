@@ -1,12 +1,13 @@
 //! Receipts.
 
 use super::super::{Moment, Trouble};
-use super::{Cast, ERP, RECEIPTS};
+use super::{Cast, ERP, PEOPLE, RECEIPTS};
 use http::StatusCode;
 use jiff::SignedDuration;
 use ml_connector_core::delivery::StateKind;
 use ml_connector_simulators::serve::lock;
 use ml_connector_simulators::syspro::{Fault, On};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receipts_arrive_once_whatever_their_order_and_a_forged_one_never() {
@@ -60,4 +61,21 @@ async fn receipts_survive_crashes_before_and_after_their_effect() {
         story.all_delivered(6).await;
         story.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_without_an_account_goes_by_itself_once_somebody_names_it() {
+    let cast = Cast::new();
+    let script = cast.script(&[RECEIPTS]).without_entries("customers");
+    let story = script.start().await;
+    cast.collect(&story, 1);
+    cast.announce(&story);
+    story.settle(3).await;
+    assert_eq!(story.holds().await.len(), 3);
+    for ((code, _, currency), (customer, _)) in PEOPLE.iter().zip(&cast.ids) {
+        let values = json!({ "syspro": code, "currency": currency });
+        story.set_entry("customers", customer, values).await;
+    }
+    story.all_delivered(3).await;
+    story.end().await;
 }
