@@ -59,7 +59,7 @@ pub(crate) fn routes(engine: &Engine, access: &Arc<Access>) -> axum::Router {
 
 async fn health(engine: Engine) -> Response {
     let (takes_events, store_writable) = (engine.takes_events(), engine.writable().await);
-    let connections = engine.links().map(|link| {
+    let connections = engine.links().into_iter().map(|link| {
         let view = link.circuit().view();
         let paused = view.pause.map(|_| "paused".to_owned());
         (link.id().to_string(), paused.unwrap_or(view.state))

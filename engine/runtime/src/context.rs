@@ -28,17 +28,34 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(plan: Arc<Plan>, store: Store, seams: Seams) -> Self {
-        let lanes = Lanes::new(&plan);
-        let (stopping, halted) = (CancellationToken::new(), CancellationToken::new());
+    /// `stops` are the engine's two ways to stop, `stopping` and `halted`; those of the context end with them.
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        store: Store,
+        seams: Seams,
+        stops: &(CancellationToken, CancellationToken),
+    ) -> Self {
         Self {
+            lanes: Lanes::new(&plan),
             plan,
             store,
             seams,
             counters: Arc::default(),
-            lanes,
-            stopping,
-            halted,
+            stopping: stops.0.child_token(),
+            halted: stops.1.child_token(),
+        }
+    }
+
+    /// The same engine under another plan.
+    pub(crate) fn with_plan(
+        &self,
+        plan: Arc<Plan>,
+        seams: Seams,
+        stops: &(CancellationToken, CancellationToken),
+    ) -> Self {
+        Self {
+            counters: Arc::clone(&self.counters),
+            ..Self::new(plan, self.store.clone(), seams, stops)
         }
     }
 

@@ -3,24 +3,25 @@
 //! Starting binds the listeners first, so that a wrong address is found before anything moves; then
 //! what a previous run left in flight is settled; then everything else begins. Stopping goes the
 //! other way round: no new intake, no new claims, what is under way ends or is recorded as unknown,
-//! sessions are logged off, the store is closed.
+//! sessions are logged off, the store is closed. A reload puts a new [`Generation`] in the place of
+//! the running one; one that cannot be made leaves everything as it is.
 
 use crate::admin;
 use crate::api::Access;
-use crate::connection::{Link, Links, Unusable};
+use crate::connection::{Link, Unusable};
 use crate::context::{Context, later};
 use crate::counters::CountersSnapshot;
 use crate::deliver::recover;
-use crate::intake::Router;
-use crate::operator::{self, Command, PollStatus, Reply};
-use crate::poller::Poller;
-use crate::receiver::{self, Receiver};
+use crate::generation::Generation;
+use crate::operator::{self, Command, PollStatus, ReloadStatus, Reply};
+use crate::receiver;
 use crate::seams::{Clock, Seams};
 use crate::server::serve;
-use crate::worker::Worker;
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use jiff::Timestamp;
+use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, StreamId};
 use ml_connector_core::plan::Plan;
 use ml_connector_store::{Delivery, Note, Store};
@@ -28,8 +29,8 @@ use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +41,9 @@ use tower::ServiceExt as _;
 const HALT_MAX: Duration = Duration::from_secs(10);
 /// How long a stop waits for log-offs.
 const LOG_OFF_MAX: Duration = Duration::from_secs(10);
-/// After a change that may concern any lane, lanes are woken at most this often.
-const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// How long a reload waits for calls under way. Every call has a time limit of its own, so this is
+/// for definitions that allow very long ones; what is not answered by then is recorded as unknown.
+const RELOAD_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// What an engine is started with.
 #[derive(Debug)]
@@ -91,6 +93,20 @@ pub enum StartError {
     Store(#[from] ml_connector_store::Error),
 }
 
+/// Why a plan is not taken over. The one before goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// A connection's settings do not make sense.
+    #[error(transparent)]
+    Connection(#[from] Unusable),
+    /// The store fails.
+    #[error("the store fails at a reload")]
+    Store(#[from] ml_connector_store::Error),
+    /// The engine is stopping.
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
 /// How a stop went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
@@ -109,10 +125,12 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Inner {
-    context: Arc<Context>,
-    links: Arc<Links>,
-    pollers: Vec<Arc<Poller>>,
-    receiver: Arc<Receiver>,
+    running: Arc<ArcSwap<Generation>>,
+    /// `stopping` and `halted` of every generation.
+    stops: (CancellationToken, CancellationToken),
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
+    reloaded: Mutex<Option<ReloadStatus>>,
     webhooks: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     control: Option<PathBuf>,
@@ -124,8 +142,6 @@ struct Inner {
     servers: TaskTracker,
     /// Told to stop after the workers: the status can be asked until the end.
     admin_stop: CancellationToken,
-    /// Workers, pollers, guards.
-    workers: TaskTracker,
 }
 
 impl Engine {
@@ -141,9 +157,9 @@ impl Engine {
             listen,
             version,
         } = options;
-        let context = Arc::new(Context::new(plan, store, seams));
-        let links = Arc::new(Links::new(&context)?);
-        let router = Arc::new(Router::new(&context.plan));
+        let stops = (CancellationToken::new(), CancellationToken::new());
+        let generation = Generation::new(Context::new(plan, store, seams, &stops))?;
+        let context = Arc::clone(&generation.context);
         let webhooks = bind(listen.webhooks).await?;
         let admin = bind(listen.admin).await?;
         let control = match &listen.control {
@@ -163,34 +179,23 @@ impl Engine {
             facts,
         };
         context.store.note(note, started_at).await?;
-        recover(&context, &links).await?;
+        recover(&context, &generation.links).await?;
 
-        let pollers = links
-            .all()
-            .flat_map(|link| Poller::of(&context, &router, link))
-            .map(Arc::new)
-            .collect();
-        let receiver = Arc::new(Receiver::new(
-            Arc::clone(&context),
-            Arc::clone(&links),
-            router,
-        ));
         let engine = Self {
             inner: Arc::new(Inner {
                 webhooks: address(webhooks.as_ref())?,
                 admin: address(admin.as_ref())?,
                 control: listen.control,
                 access: Arc::new(Access::new(listen.tokens, Arc::clone(&context.seams.clock))),
-                context,
-                links,
-                pollers,
-                receiver,
+                running: Arc::new(ArcSwap::from_pointee(generation)),
+                stops,
+                reloading: tokio::sync::Mutex::default(),
+                reloaded: Mutex::default(),
                 started_at,
                 version,
                 ready: AtomicBool::new(true),
                 servers: TaskTracker::new(),
                 admin_stop: CancellationToken::new(),
-                workers: TaskTracker::new(),
             }),
         };
         engine.begin(webhooks, admin, control);
@@ -204,30 +209,13 @@ impl Engine {
         control: Option<tokio::net::UnixListener>,
     ) {
         let inner = &self.inner;
-        let context = &inner.context;
-        for link in inner.links.all() {
-            inner.workers.spawn(Arc::clone(link).guard());
-            let (context, links) = (Arc::clone(context), Arc::clone(&inner.links));
-            inner
-                .workers
-                .spawn(Worker::new(context, links, Arc::clone(link)).run());
-        }
-        for scope in inner.links.sessions.all() {
-            let clock = Arc::clone(&context.seams.clock);
-            inner
-                .workers
-                .spawn(scope.tend(clock, context.stopping.clone()));
-        }
-        for poller in &inner.pollers {
-            inner.workers.spawn(Arc::clone(poller).run());
-        }
-        inner.workers.spawn(sweep(Arc::clone(context)));
+        self.running().begin();
 
-        let clock = || Arc::clone(&context.seams.clock);
+        let clock = || self.clock();
         let servers = || inner.servers.clone();
         if let Some(listener) = webhooks {
-            let app = receiver::routes(Arc::clone(&inner.receiver));
-            let stop = context.stopping.clone();
+            let app = receiver::routes(Arc::clone(&inner.running));
+            let stop = inner.stops.0.clone();
             inner
                 .servers
                 .spawn(serve(listener, app, clock(), stop, servers()));
@@ -265,13 +253,16 @@ impl Engine {
 
     /// Whether it takes webhooks: from the start until it is told to stop.
     pub(crate) fn takes_events(&self) -> bool {
-        self.inner.ready.load(Ordering::Acquire) && !self.inner.context.stopping.is_cancelled()
+        self.inner.ready.load(Ordering::Acquire) && !self.inner.stops.0.is_cancelled()
     }
 
     /// Whether the store can commit. After a commit that the disk refused, this tries one: nobody else might, since
     /// senders turn away from an engine that is not ready.
     pub(crate) async fn writable(&self) -> bool {
-        self.store().check(self.inner.context.now()).await.is_ok()
+        self.store()
+            .check(self.running().context.now())
+            .await
+            .is_ok()
     }
 
     /// The program's version.
@@ -280,8 +271,8 @@ impl Engine {
     }
 
     /// What it runs.
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.inner.context.plan
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.running().context.plan)
     }
 
     /// Since when it runs.
@@ -291,18 +282,18 @@ impl Engine {
 
     /// What it has done since its start.
     pub fn counters(&self) -> CountersSnapshot {
-        self.inner.context.counters.snapshot()
+        self.running().context.counters.snapshot()
     }
 
     /// Carries an operator's command out.
     pub async fn execute(&self, command: Command) -> Reply {
         let clock = self.clock();
-        operator::execute(self.store(), Some(self), clock.as_ref(), command).await
+        operator::execute(&self.store(), Some(self), clock.as_ref(), command).await
     }
 
     /// Takes a webhook without a socket, exactly as the listener would. Returns the status.
     pub async fn receive(&self, request: Request<Body>) -> StatusCode {
-        let app = receiver::routes(Arc::clone(&self.inner.receiver));
+        let app = receiver::routes(Arc::clone(&self.inner.running));
         match app.oneshot(request).await {
             Ok(response) => response.status(),
             Err(never) => match never {},
@@ -313,24 +304,25 @@ impl Engine {
     /// as unknown after that.
     pub async fn stop(&self, grace: Duration) -> Stopped {
         let inner = &self.inner;
-        let context = &inner.context;
+        let (stopping, halted) = &inner.stops;
         inner.ready.store(false, Ordering::Release);
-        context.stopping.cancel();
-        inner.workers.close();
-        let in_time = self.within(grace, inner.workers.wait()).await;
+        stopping.cancel();
+        // A reload that is waiting for the generation before ends with it.
+        let ended = async || {
+            let _no_reload = inner.reloading.lock().await;
+            self.running().ended().await;
+        };
+        let in_time = self.within(grace, ended()).await;
         if !in_time {
             tracing::warn!(
                 "the grace time is over; what waits for an answer is recorded as unknown"
             );
-            context.halted.cancel();
-            self.within(HALT_MAX, inner.workers.wait()).await;
+            halted.cancel();
+            self.within(HALT_MAX, ended()).await;
         }
-        let log_offs = async {
-            for scope in inner.links.sessions.all() {
-                scope.close().await;
-            }
-        };
-        self.within(LOG_OFF_MAX, log_offs).await;
+        let running = self.running();
+        let context = &running.context;
+        self.within(LOG_OFF_MAX, running.log_off()).await;
         let facts = json!({ "in_time": in_time });
         let note = Note {
             kind: "engine_stopped".to_owned(),
@@ -359,44 +351,115 @@ impl Engine {
         }
     }
 
+    /// Takes another plan over, with the outside world it needs. Webhooks follow it at once; the
+    /// rest begins when the calls under way have ended. Says whether it is another plan at all.
+    ///
+    /// # Errors
+    /// If it cannot be run; the present one goes on then.
+    pub async fn reload(&self, plan: Arc<Plan>, seams: Seams) -> Result<bool, ReloadError> {
+        let inner = &self.inner;
+        let _one = inner.reloading.lock().await;
+        let old = self.running();
+        if old.context.plan.hash == plan.hash {
+            self.note_reload(true, "nothing has changed".to_owned());
+            return Ok(false);
+        }
+        let context = old.context.with_plan(plan, seams, &inner.stops);
+        let new = Arc::new(Generation::new(context)?);
+        let hash = hex::of(&new.context.plan.hash);
+        let note = Note {
+            kind: "plan_loaded".to_owned(),
+            actor: None,
+            reason: None,
+            facts: json!({ "site": new.context.plan.site, "plan": hash }),
+        };
+        new.context.store.note(note, new.context.now()).await?;
+        inner.running.store(Arc::clone(&new));
+        old.context.stopping.cancel();
+        if !self.within(RELOAD_MAX, old.ended()).await {
+            tracing::warn!("a reload waits no longer; what is not answered is recorded as unknown");
+            old.context.halted.cancel();
+            old.ended().await;
+        }
+        self.within(LOG_OFF_MAX, old.log_off()).await;
+        if inner.stops.0.is_cancelled() {
+            return Err(ReloadError::Stopping);
+        }
+        recover(&new.context, &new.links).await?;
+        new.links.go_on_from(&old.links, new.context.now());
+        new.begin();
+        self.note_reload(true, String::new());
+        tracing::info!(plan = hash, "reloaded");
+        Ok(true)
+    }
+
+    /// Keeps why definitions were not taken over, for the status.
+    pub fn reload_failed(&self, why: &str) {
+        tracing::error!(why, "not reloaded; the plan before goes on");
+        self.note_reload(false, why.to_owned());
+    }
+
+    fn note_reload(&self, loaded: bool, why: String) {
+        let at = self.running().context.now();
+        let status = ReloadStatus { at, loaded, why };
+        *self.last_reload() = Some(status);
+    }
+
+    /// How the last reload went, if there was one.
+    pub(crate) fn reloaded(&self) -> Option<ReloadStatus> {
+        self.last_reload().clone()
+    }
+
+    fn last_reload(&self) -> std::sync::MutexGuard<'_, Option<ReloadStatus>> {
+        let reloaded = self.inner.reloaded.lock();
+        reloaded.unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn within(&self, limit: Duration, work: impl Future<Output = ()>) -> bool {
-        let until = later(self.inner.context.now(), limit);
+        let clock = self.clock();
+        let until = later(clock.now(), limit);
         tokio::select! {
             biased;
             () = work => true,
-            () = self.inner.context.seams.clock.sleep_until(until) => false,
+            () = clock.sleep_until(until) => false,
         }
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.inner.context.store
+    fn running(&self) -> Arc<Generation> {
+        self.inner.running.load_full()
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        self.running().context.store.clone()
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.inner.context.seams.clock)
+        Arc::clone(&self.running().context.seams.clock)
     }
 
-    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
-        self.inner.links.all()
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        self.running().links.all().cloned().collect()
     }
 
-    pub(crate) fn link(&self, connection: &ConnectionId) -> Option<&Arc<Link>> {
-        self.inner.links.get(connection)
+    pub(crate) fn link(&self, connection: &ConnectionId) -> Option<Arc<Link>> {
+        self.running().links.get(connection).cloned()
     }
 
     /// Counts what a person made of a delivery.
     pub(crate) fn decided(&self, delivery: &Delivery) {
-        let counters = &self.inner.context.counters;
+        let running = self.running();
+        let counters = &running.context.counters;
         counters.moved(&delivery.instance, delivery.state.kind());
     }
 
     pub(crate) fn wake_all(&self) {
-        self.inner.context.lanes.wake_all();
+        self.running().context.lanes.wake_all();
     }
 
     pub(crate) async fn polls(&self) -> Result<Vec<PollStatus>, ml_connector_store::Error> {
-        let mut polls = Vec::with_capacity(self.inner.pollers.len());
-        for poller in &self.inner.pollers {
+        let running = self.running();
+        let mut polls = Vec::with_capacity(running.pollers.len());
+        for poller in &running.pollers {
             let poll = poller.name();
             let cursor = self.store().cursor(&StreamId::new(&poll)).await?;
             polls.push(PollStatus {
@@ -406,25 +469,6 @@ impl Engine {
             });
         }
         Ok(polls)
-    }
-}
-
-/// Wakes every lane after changes: a crosswalk entry or a finished delivery may have released
-/// deliveries of any lane. Lanes that get new deliveries are woken where those are accepted; this
-/// is for the rest, so it may take its time.
-async fn sweep(context: Arc<Context>) {
-    let mut changes = context.store.changes();
-    loop {
-        tokio::select! {
-            biased;
-            () = context.stopping.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
-        }
-        if !context.rest(SWEEP_PAUSE).await {
-            return;
-        }
-        changes.borrow_and_update();
-        context.lanes.wake_all();
     }
 }
 

@@ -30,6 +30,7 @@ mod counters;
 mod credentials;
 mod deliver;
 mod engine;
+mod generation;
 mod intake;
 mod metrics;
 pub mod operator;
@@ -48,7 +49,7 @@ mod tests;
 
 pub use connection::{Cause, CircuitView, Pause, Unusable};
 pub use counters::CountersSnapshot;
-pub use engine::{Engine, EngineOptions, Listen, StartError, Stopped};
+pub use engine::{Engine, EngineOptions, Listen, ReloadError, StartError, Stopped};
 pub use seams::{
     Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SystemClock, SystemEntropy,
     Transport,

@@ -228,7 +228,7 @@ fn work(engine: &Engine, gather: &mut Gather) {
 }
 
 fn connections(engine: &Engine, gather: &mut Gather) {
-    let mut links: Vec<_> = engine.links().collect();
+    let mut links = engine.links();
     links.sort_by(|one, other| one.id().cmp(other.id()));
     let views: Vec<_> = links
         .iter()

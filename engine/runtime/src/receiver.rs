@@ -10,7 +10,9 @@
 
 use crate::connection::Links;
 use crate::context::{Context, LogGate, off_thread};
+use crate::generation::Generation;
 use crate::intake::Router;
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -140,26 +142,30 @@ impl IntoResponse for Refusal {
 }
 
 /// The routes of the webhook listener.
-pub(crate) fn routes(receiver: Arc<Receiver>) -> axum::Router {
+///
+/// Each request is taken by the generation that runs when it comes.
+pub(crate) fn routes(running: Arc<ArcSwap<Generation>>) -> axum::Router {
     axum::Router::new()
         .route("/webhooks/{connection}", post(by_connection))
         .route("/webhooks/{connection}/{trigger}", post(by_trigger))
-        .with_state(receiver)
+        .with_state(running)
 }
 
 async fn by_connection(
-    State(receiver): State<Arc<Receiver>>,
+    State(running): State<Arc<ArcSwap<Generation>>>,
     Path(connection): Path<String>,
     request: Request,
 ) -> Response {
+    let receiver = Arc::clone(&running.load().receiver);
     receiver.answer(&connection, None, request).await
 }
 
 async fn by_trigger(
-    State(receiver): State<Arc<Receiver>>,
+    State(running): State<Arc<ArcSwap<Generation>>>,
     Path((connection, trigger)): Path<(String, String)>,
     request: Request,
 ) -> Response {
+    let receiver = Arc::clone(&running.load().receiver);
     receiver.answer(&connection, Some(&trigger), request).await
 }
 

@@ -294,6 +294,31 @@ impl Circuit {
         self.changed();
     }
 
+    /// Stands where the same connection's circuit stood under the plan before. What a correction of
+    /// the definitions may have mended is probed at once.
+    pub(crate) fn go_on_from(&self, before: &Self, now: Timestamp) {
+        let before = before.held();
+        let mut state = self.held();
+        state.condition = match before.condition {
+            Condition::Open { until } => {
+                let class = before.cause.as_ref().map(|cause| cause.class);
+                let mended = class == Some(Class::Configuration);
+                Condition::Open {
+                    until: if mended { now } else { until },
+                }
+            }
+            Condition::HalfOpen { .. } => Condition::HalfOpen { taken: false },
+            Condition::Closed => Condition::Closed,
+        };
+        state.troubles = before.troubles;
+        state.opened = before.opened;
+        state.refused = before.refused;
+        state.cause.clone_from(&before.cause);
+        state.pause.clone_from(&before.pause);
+        drop(state);
+        self.changed();
+    }
+
     pub(crate) fn view(&self) -> CircuitView {
         let state = self.held();
         let (word, probe_at) = match state.condition {

@@ -19,6 +19,7 @@ pub(crate) use read::{Asked, Page, Read};
 use crate::context::Context;
 use crate::credentials::{Authenticator, CORRECT, Failure, Ready, Sessions};
 use circuit::{Admission, Circuit};
+use jiff::Timestamp;
 use ml_connector_core::delivery::{Class, Outcome, Trouble};
 use ml_connector_core::http::{HttpRequest, SendError};
 use ml_connector_core::identity::ConnectionId;
@@ -69,6 +70,17 @@ impl Links {
             links.insert(id.clone(), Arc::new(link));
         }
         Ok(Self { links, sessions })
+    }
+
+    /// Goes on where the same connections stood under the plan before: who was paused stays paused,
+    /// and a reload is no reason to send refused credentials once more.
+    pub(crate) fn go_on_from(&self, before: &Self, now: Timestamp) {
+        for (id, link) in &self.links {
+            if let Some(old) = before.links.get(id) {
+                link.circuit.go_on_from(&old.circuit, now);
+            }
+        }
+        self.sessions.go_on_from(&before.sessions);
     }
 
     pub(crate) fn get(&self, id: &ConnectionId) -> Option<&Arc<Link>> {

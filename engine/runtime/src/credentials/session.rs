@@ -51,6 +51,17 @@ impl Sessions {
         Arc::clone(scopes.entry(key).or_default())
     }
 
+    /// Keeps what was refused under the plan before.
+    pub(crate) fn go_on_from(&self, before: &Self) {
+        let before = before.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        let scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, scope) in scopes.iter() {
+            if let Some(old) = before.get(key) {
+                scope.held().refusals = std::mem::take(&mut old.held().refusals);
+            }
+        }
+    }
+
     /// Every scope, for the tasks that end idle sessions and for the stop.
     pub(crate) fn all(&self) -> Vec<Arc<Scope>> {
         self.scopes

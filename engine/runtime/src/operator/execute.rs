@@ -121,7 +121,7 @@ impl Operator<'_> {
             Command::Resume { connection, act } => self.resume(&connection, &act).await,
             Command::Ping { connection } => {
                 let link = self.link(&connection)?;
-                Ok(Reply::Pinged(ping_over(link).await))
+                Ok(Reply::Pinged(ping_over(&link).await))
             }
             Command::Note { kind, act, facts } => {
                 self.note(&kind, &act, facts).await?;
@@ -137,7 +137,9 @@ impl Operator<'_> {
         let mut instances: Vec<InstanceStatus> = counts
             .into_iter()
             .map(|(instance, counts)| {
-                let enabled = plan.is_some_and(|plan| plan.instances.contains_key(&instance));
+                let enabled = plan
+                    .as_ref()
+                    .is_some_and(|plan| plan.instances.contains_key(&instance));
                 InstanceStatus {
                     instance,
                     enabled,
@@ -150,7 +152,7 @@ impl Operator<'_> {
             head: hex::of(&head),
             ..Status::default()
         };
-        if let (Some(engine), Some(plan)) = (self.engine, plan) {
+        if let (Some(engine), Some(plan)) = (self.engine, &plan) {
             for id in plan.instances.keys() {
                 if !instances.iter().any(|known| known.instance == *id) {
                     let (instance, counts) = (id.clone(), Counts::default());
@@ -164,6 +166,7 @@ impl Operator<'_> {
             status.site = Some(plan.site.clone());
             status.running_since = Some(engine.started_at());
             status.plan = Some(hex::of(&plan.hash));
+            status.reload = engine.reloaded();
             status.counters = Some(engine.counters());
             status.polls = engine.polls().await?;
             for link in engine.links() {
@@ -350,7 +353,7 @@ impl Operator<'_> {
         Ok(self.store.note(note, self.clock.now()).await?)
     }
 
-    fn link(&self, connection: &ConnectionId) -> Result<&Arc<Link>, Refusal> {
+    fn link(&self, connection: &ConnectionId) -> Result<Arc<Link>, Refusal> {
         let Some(engine) = self.engine else {
             return Err(Refusal {
                 kind: RefusedKind::NeedsEngine,

@@ -100,7 +100,7 @@ impl Operator<'_> {
     pub(super) async fn integrations(&self) -> Result<Reply, Refusal> {
         let status = self.status().await?;
         let plan = self.engine.map(crate::Engine::plan);
-        let instance = |name| plan.and_then(|plan| plan.instances.get(name));
+        let instance = |name| plan.as_ref().and_then(|plan| plan.instances.get(name));
         let integrations = status.instances.iter().map(|one| {
             let counts = &one.counts;
             let states = StateKind::ALL.iter().zip(counts.states);

@@ -351,6 +351,9 @@ pub struct Status {
     /// Hash of the running plan, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// How the last reload of its definitions went, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<ReloadStatus>,
     /// Counts by integration instance.
     pub instances: Vec<InstanceStatus>,
     /// The connections of a running engine.
@@ -366,6 +369,18 @@ pub struct Status {
     pub records: u64,
     /// Its hash, hex.
     pub head: String,
+}
+
+/// How a reload of definitions went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadStatus {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the definitions are what runs now. If not, the plan before goes on.
+    pub loaded: bool,
+    /// Why not, or what else is to be said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 /// One instance's counts.

@@ -63,7 +63,7 @@ pub(crate) fn routes(engine: Engine) -> axum::Router {
 
 async fn command(State(engine): State<Engine>, Json(command): Json<Command>) -> Json<Reply> {
     let clock = engine.clock();
-    Json(execute(engine.store(), Some(&engine), clock.as_ref(), command).await)
+    Json(execute(&engine.store(), Some(&engine), clock.as_ref(), command).await)
 }
 
 /// Sends a command to the engine that listens at `socket`.

@@ -13,6 +13,7 @@ mod logs;
 mod operators;
 mod outcomes;
 mod polls;
+mod reloads;
 mod repeats;
 mod sequences;
 mod sessions;

@@ -159,7 +159,7 @@ impl World {
         world
     }
 
-    fn seams(&self) -> Seams {
+    pub(super) fn seams(&self) -> Seams {
         seams(&self.clock, &self.net, &self.secrets)
     }
 
