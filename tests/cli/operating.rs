@@ -279,6 +279,39 @@ fn a_running_engine_is_operated_from_beside() {
 }
 
 #[test]
+fn changed_definitions_are_taken_over_and_broken_ones_are_not() {
+    let sealed = Sealed::with_vault();
+    let engine = Engine::start(&sealed);
+    let flow = "mappings/netledger-payfast/bills.yaml";
+    let status = ["status", "--format", "json"];
+    let ran = sealed.run(&status);
+    let before = ran.json()["plan"].as_str().unwrap().to_owned();
+    assert_eq!(ran.json()["reload"], serde_json::Value::Null);
+    // Nobody says that the file has changed: that is noticed.
+    sealed.change(flow, "dedup_key", "dedup_kye");
+    let reload = |ran: &Ran| ran.json()["reload"].clone();
+    let ran = until(&sealed, &status, |ran| reload(ran)["loaded"] == false);
+    assert_conforms(&sealed, "status", &ran.json());
+    assert_eq!((ran.code, &ran.json()["plan"]), (1, &before.clone().into()));
+    let why = reload(&ran)["why"].as_str().unwrap().to_owned();
+    assert!(
+        why.contains("bills.yaml:") && why.contains("dedup_kye"),
+        "{why}"
+    );
+    assert_eq!(engine.receive(&events(&["CU1"]), "hook-77c1"), 202);
+    sealed.change(flow, "dedup_kye", "dedup_key");
+    let file = sealed.path(flow);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("# another text\n{text}")).unwrap();
+    signal(&engine.child, "HUP");
+    let ran = until(&sealed, &status, |ran| reload(ran)["loaded"] == true);
+    assert_ne!(ran.json()["plan"], before);
+    let (code, log) = engine.stop();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("\"msg\":\"definition refused\""), "{log}");
+}
+
+#[test]
 fn what_an_engine_left_is_looked_at_and_decided_without_it() {
     let sealed = Sealed::with_vault();
     let engine = Engine::start(&sealed);

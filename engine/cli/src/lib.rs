@@ -19,6 +19,7 @@ mod operator;
 mod outputs;
 mod pages;
 mod rehearsed;
+mod reload;
 mod running;
 mod secrets;
 mod site;

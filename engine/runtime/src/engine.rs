@@ -357,6 +357,14 @@ impl Engine {
     /// # Errors
     /// If it cannot be run; the present one goes on then.
     pub async fn reload(&self, plan: Arc<Plan>, seams: Seams) -> Result<bool, ReloadError> {
+        // A task of its own: whoever asked may go away, and half a reload would be none.
+        let engine = self.clone();
+        let reload = async move { engine.take_over(plan, seams).await };
+        let taken_over = self.inner.servers.spawn(reload).await;
+        taken_over.unwrap_or(Err(ReloadError::Stopping))
+    }
+
+    async fn take_over(&self, plan: Arc<Plan>, seams: Seams) -> Result<bool, ReloadError> {
         let inner = &self.inner;
         let _one = inner.reloading.lock().await;
         let old = self.running();

@@ -2,13 +2,16 @@
 
 use crate::failure::{Advised as _, Exit};
 use crate::operator::block_on;
+use crate::reload::{LOOK, Watch};
 use crate::running::seams;
 use crate::site::{Installation, SiteArgs};
 use crate::store;
 use crate::terminal::Terminal;
 use anyhow::Context as _;
 use ml_connector_core::plan::Plan;
-use ml_connector_runtime::{Engine, EngineOptions, Listen, Stopped, telemetry};
+use ml_connector_runtime::{
+    Clock as _, Engine, EngineOptions, Listen, Stopped, SystemClock, telemetry,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,7 +22,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
     ml-connector run\n  \
     ml-connector run --site /etc/ml-connector/ml-connector.yaml --grace 60\n  \
     ML_CONNECTOR_LOG=info,ml_connector_runtime=debug ml-connector run\n\n\
-    Logs are JSON lines on stderr. SIGTERM and SIGINT stop it: no new intake, what is under way may end within the grace \
+    Logs are JSON lines on stderr. Changed definitions are taken over when their files have changed, and on SIGHUP; if \
+    they have errors, what runs goes on, and the log and `ml-connector status` say so. SIGTERM and SIGINT stop it: no new intake, what is under way may end within the grace \
     time; a second signal stops it at once. Nothing that was acknowledged is lost either way.\n\
     Exit codes: 0 stopped in order, 1 refused to start because of findings, or stopped with answers outstanding, \
     2 wrong usage, 3 failure.")]
@@ -49,7 +53,25 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         let mut signals = Signals::new()?;
         let engine = start(&installation, plan, terminal).await?;
         announce(&engine);
-        let name = signals.next().await;
+        let mut watch = Watch::new(&installation);
+        let mut hangups = on(SignalKind::hangup())?;
+        let name = loop {
+            let reload = tokio::select! {
+                biased;
+                name = signals.next() => break name,
+                _ = hangups.recv() => true,
+                () = look() => watch.changed(),
+            };
+            if reload {
+                tracing::info!("reading the definitions again");
+                // A stop does not wait for it: the engine ends it in order.
+                tokio::select! {
+                    biased;
+                    name = signals.next() => break name,
+                    () = watch.reload(&engine, &installation) => {}
+                }
+            }
+        };
         tracing::info!(signal = name, grace_seconds = args.grace, "stopping");
         tokio::select! {
             stopped = engine.stop(Duration::from_secs(args.grace)) => ended(stopped),
@@ -92,6 +114,14 @@ async fn start(
     )
 }
 
+/// Waits until the files are looked at again.
+async fn look() {
+    let next = SystemClock.now().checked_add(LOOK);
+    SystemClock
+        .sleep_until(next.unwrap_or(jiff::Timestamp::MAX))
+        .await;
+}
+
 fn announce(engine: &Engine) {
     let plan = engine.plan();
     let shown = |address: Option<std::net::SocketAddr>| {
@@ -127,6 +157,10 @@ fn ended(stopped: Stopped) -> anyhow::Result<Exit> {
     })
 }
 
+fn on(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen for signals")
+}
+
 /// The signals that mean "stop".
 struct Signals {
     terminate: Signal,
@@ -135,7 +169,6 @@ struct Signals {
 
 impl Signals {
     fn new() -> anyhow::Result<Self> {
-        let on = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,

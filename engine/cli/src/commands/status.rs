@@ -8,7 +8,7 @@ use crate::table::Table;
 use crate::terminal::{Terminal, Tone};
 use crate::views::{ConnectionView, CountsView, PollView, age, counts_table, moment};
 use jiff::Timestamp;
-use ml_connector_runtime::operator::{Command, Reply, Status};
+use ml_connector_runtime::operator::{Command, ReloadStatus, Reply, Status};
 use ml_connector_runtime::{Clock as _, SystemClock};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use std::io;
 #[command(
     after_help = "Examples:\n  ml-connector status\n  ml-connector status --format json\n\n\
     Exit codes: 0 nothing waits for a person, 1 something does: held or uncertain deliveries, a connection in trouble or \
-    paused."
+    paused, definitions that could not be reloaded."
 )]
 pub(crate) struct Args {
     /// For whom to print.
@@ -43,6 +43,8 @@ pub(crate) struct StatusOutput {
     running_since: Option<Timestamp>,
     /// Hash of the running plan, hex.
     plan: Option<String>,
+    /// How the last reload of the definitions went; null if there was none.
+    reload: Option<ReloadView>,
     /// Deliveries by integration.
     integrations: Vec<CountsView>,
     /// Connections of a running engine.
@@ -55,6 +57,28 @@ pub(crate) struct StatusOutput {
     records: u64,
     /// Its hash, hex: note it elsewhere, and `audit verify --expect` proves that nothing was removed since.
     head: String,
+}
+
+/// How a reload went.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ReloadView {
+    /// When.
+    #[schemars(with = "String")]
+    at: Timestamp,
+    /// Whether the definitions are what runs now. If not, the plan before goes on.
+    loaded: bool,
+    /// Why not, or what else is to be said; empty for nothing.
+    why: String,
+}
+
+impl ReloadView {
+    fn of(status: &ReloadStatus) -> Self {
+        Self {
+            at: status.at,
+            loaded: status.loaded,
+            why: status.why.clone(),
+        }
+    }
 }
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
@@ -86,6 +110,7 @@ impl StatusOutput {
             site: status.site.clone().unwrap_or_else(|| site.to_owned()),
             running_since: status.running_since,
             plan: status.plan.clone(),
+            reload: status.reload.as_ref().map(ReloadView::of),
             integrations: integrations.collect(),
             connections: status.connections.iter().map(ConnectionView::of).collect(),
             polls: status.polls.iter().map(PollView::of).collect(),
@@ -100,7 +125,8 @@ impl StatusOutput {
     }
 
     fn waits_for_somebody(&self) -> bool {
-        let in_trouble = self.connections.iter().any(|one| one.state != "closed");
+        let refused = self.reload.as_ref().is_some_and(|reload| !reload.loaded);
+        let in_trouble = refused || self.connections.iter().any(|one| one.state != "closed");
         in_trouble || self.integrations.iter().any(CountsView::waits_for_somebody)
     }
 
@@ -117,6 +143,16 @@ impl StatusOutput {
             None => terminal.tone(Tone::Doubt, "no engine runs"),
         };
         terminal.line(format!("{}: {state}", self.site))?;
+        if let Some(reload) = &self.reload {
+            let at = moment(reload.at);
+            let text = if reload.loaded {
+                format!("definitions reloaded {at}")
+            } else {
+                let text = format!("definitions NOT reloaded {at}: {}", reload.why);
+                terminal.tone(Tone::Doubt, &text)
+            };
+            terminal.line(text)?;
+        }
         terminal.line(format!(
             "journal: {} records, head {}",
             self.records, self.head
