@@ -2,11 +2,12 @@
 
 use crate::counters::Counters;
 use crate::seams::Seams;
+use crate::telemetry::{Span, SpanKind, Trace, Traces};
 use jiff::{SignedDuration, Timestamp};
 pub(crate) use ml_connector_core::delivery::later;
-use ml_connector_core::identity::ConnectionId;
+use ml_connector_core::identity::{ConnectionId, StreamId};
 use ml_connector_core::plan::Plan;
-use ml_connector_store::Store;
+use ml_connector_store::{Intake, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(crate) struct Context {
     pub(crate) seams: Seams,
     pub(crate) counters: Arc<Counters>,
     pub(crate) lanes: Lanes,
+    pub(crate) traces: Traces,
     /// Nothing new is begun: no intake, no poll, no reservation.
     pub(crate) stopping: CancellationToken,
     /// The grace time is over: what waits for an answer stops waiting and records that.
@@ -34,8 +36,10 @@ impl Context {
         store: Store,
         seams: Seams,
         stops: &(CancellationToken, CancellationToken),
+        traces: Traces,
     ) -> Self {
         Self {
+            traces,
             lanes: Lanes::new(&plan),
             plan,
             store,
@@ -55,7 +59,45 @@ impl Context {
     ) -> Self {
         Self {
             counters: Arc::clone(&self.counters),
-            ..Self::new(plan, self.store.clone(), seams, stops)
+            ..Self::new(plan, self.store.clone(), seams, stops, self.traces.clone())
+        }
+    }
+
+    /// The events of an intake, where anybody wants their traces.
+    pub(crate) fn traced(&self, intake: &Intake) -> Vec<String> {
+        let events = self.traces.on().then_some(&intake.events);
+        let ids = events.into_iter().flatten().map(|event| event.id.clone());
+        ids.collect()
+    }
+
+    /// One span for each event that was accepted: the first of its trace.
+    pub(crate) fn trace_accepted(
+        &self,
+        stream: &StreamId,
+        events: &[String],
+        how: &'static str,
+        began: Timestamp,
+    ) {
+        let ended = self.now();
+        for event_id in events {
+            let trace = Trace::of(stream, event_id);
+            if self.traces.wants(trace) {
+                self.traces.add(Span {
+                    trace,
+                    id: trace.root(),
+                    parent: None,
+                    name: "accept",
+                    kind: SpanKind::Consumer,
+                    began,
+                    ended,
+                    attributes: vec![
+                        ("mlc.stream", stream.to_string()),
+                        ("mlc.event_id", event_id.clone()),
+                        ("mlc.how", how.to_owned()),
+                    ],
+                    failed: None,
+                });
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::operator::{self, Command, PollStatus, ReloadStatus, Reply};
 use crate::receiver;
 use crate::seams::{Clock, Seams};
 use crate::server::serve;
+use crate::telemetry::{TraceOptions, Traces};
 use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -150,6 +151,17 @@ impl Engine {
     /// # Errors
     /// If an address cannot be listened on, a connection cannot be set up, or the store fails.
     pub async fn start(options: EngineOptions) -> Result<Self, StartError> {
+        Self::start_traced(options, None).await
+    }
+
+    /// As [`Engine::start`], and sends traces.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_traced(
+        options: EngineOptions,
+        traces: Option<TraceOptions>,
+    ) -> Result<Self, StartError> {
         let EngineOptions {
             plan,
             store,
@@ -158,7 +170,15 @@ impl Engine {
             version,
         } = options;
         let stops = (CancellationToken::new(), CancellationToken::new());
-        let generation = Generation::new(Context::new(plan, store, seams, &stops))?;
+        let (servers, admin_stop) = (TaskTracker::new(), CancellationToken::new());
+        let traces = traces.map_or_else(Traces::default, |options| {
+            let (clock, transport) = (Arc::clone(&seams.clock), Arc::clone(&seams.transport));
+            let (traces, export) =
+                Traces::start(options, &version, clock, transport, admin_stop.clone());
+            servers.spawn(export);
+            traces
+        });
+        let generation = Generation::new(Context::new(plan, store, seams, &stops, traces))?;
         let context = Arc::clone(&generation.context);
         let webhooks = bind(listen.webhooks).await?;
         let admin = bind(listen.admin).await?;
@@ -194,8 +214,8 @@ impl Engine {
                 started_at,
                 version,
                 ready: AtomicBool::new(true),
-                servers: TaskTracker::new(),
-                admin_stop: CancellationToken::new(),
+                servers,
+                admin_stop,
             }),
         };
         engine.begin(webhooks, admin, control);

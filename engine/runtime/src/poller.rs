@@ -243,12 +243,16 @@ impl Poller {
             events,
             cursor: cursor.map(|value| (self.cursor_id(), value)),
         };
+        let traced = self.context.traced(&intake);
         let accepted = self
             .context
             .store
             .inbox_accept(intake)
             .await
             .map_err(Failed::Store)?;
+        if accepted.messages > 0 {
+            self.context.trace_accepted(&stream, &traced, "poll", now);
+        }
         self.context.counters.accepted(&accepted);
         if accepted.deliveries > 0 {
             self.router

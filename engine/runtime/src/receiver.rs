@@ -239,6 +239,7 @@ impl Receiver {
         if self.context.stopping.is_cancelled() {
             return Err(Refusal::Stopping);
         }
+        let began = self.context.now();
         let webhook = hook.webhook().ok_or(Refusal::NoSuchWebhook)?;
         let (head, body) = request.into_parts();
         check_content_type(webhook, &head.headers)?;
@@ -248,12 +249,17 @@ impl Receiver {
             return Ok(Accepted::default());
         }
         let stream = intake.stream.clone();
+        let traced = self.context.traced(&intake);
         let accepted = self
             .context
             .store
             .inbox_accept(intake)
             .await
             .map_err(|error| Refusal::NotStored(error.to_string()))?;
+        if accepted.messages > 0 {
+            self.context
+                .trace_accepted(&stream, &traced, "webhook", began);
+        }
         if accepted.deliveries > 0 {
             self.router
                 .lanes(&stream)

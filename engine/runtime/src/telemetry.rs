@@ -1,4 +1,4 @@
-//! Structured logs, and the second wall that keeps secret values out of them.
+//! Structured logs and traces, and the second wall that keeps secret values out of them.
 //!
 //! The first wall is that nothing with a secret in it can be printed. The second looks at every
 //! finished line and replaces any secret value that is live in this process.
@@ -11,8 +11,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use zeroize::Zeroizing;
 
 mod line;
+mod otlp;
+mod traces;
 
 pub use line::Lines;
+pub use traces::{BadVariable, TraceOptions};
+pub(crate) use traces::{Span, SpanKind, Trace, Traces};
 
 /// What stands in a line in place of a secret value.
 const MARK: &str = "[secret]";

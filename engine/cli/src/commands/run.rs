@@ -1,6 +1,6 @@
 //! `run`: the engine in the foreground, until it is told to stop.
 
-use crate::failure::{Advised as _, Exit};
+use crate::failure::{Advised as _, Exit, usage};
 use crate::operator::block_on;
 use crate::reload::{LOOK, Watch};
 use crate::running::seams;
@@ -9,9 +9,8 @@ use crate::store;
 use crate::terminal::Terminal;
 use anyhow::Context as _;
 use ml_connector_core::plan::Plan;
-use ml_connector_runtime::{
-    Clock as _, Engine, EngineOptions, Listen, Stopped, SystemClock, telemetry,
-};
+use ml_connector_runtime::telemetry::{self, TraceOptions};
+use ml_connector_runtime::{Clock as _, Engine, EngineOptions, Listen, Stopped, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +21,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
     ml-connector run\n  \
     ml-connector run --site /etc/ml-connector/ml-connector.yaml --grace 60\n  \
     ML_CONNECTOR_LOG=info,ml_connector_runtime=debug ml-connector run\n\n\
-    Logs are JSON lines on stderr. Changed definitions are taken over when their files have changed, and on SIGHUP; if \
+    Logs are JSON lines on stderr. Traces, one per event, are sent over HTTP to the collector that \
+    OTEL_EXPORTER_OTLP_ENDPOINT names; the other standard OTEL_* variables hold too. Changed definitions are taken over when their files have changed, and on SIGHUP; if \
     they have errors, what runs goes on, and the log and `ml-connector status` say so. SIGTERM and SIGINT stop it: no new intake, what is under way may end within the grace \
     time; a second signal stops it at once. Nothing that was acknowledged is lost either way.\n\
     Exit codes: 0 stopped in order, 1 refused to start because of findings, or stopped with answers outstanding, \
@@ -103,7 +103,7 @@ async fn start(
         },
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let started = Engine::start(options).await;
+    let started = Engine::start_traced(options, traces()?).await;
     if started.is_err() {
         // The error that led here says more than one about closing would.
         let _closed = store.close().await;
@@ -112,6 +112,16 @@ async fn start(
         || "cannot start the engine".to_owned(),
         || "addresses are set under `listen` in the site file".to_owned(),
     )
+}
+
+/// How traces are sent, by the standard variables.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the standard variables of OpenTelemetry are read here, once"
+)]
+fn traces() -> anyhow::Result<Option<TraceOptions>> {
+    TraceOptions::of(|name| std::env::var(name).ok())
+        .map_err(|error| usage(format!("cannot send traces: {error}")))
 }
 
 /// Waits until the files are looked at again.

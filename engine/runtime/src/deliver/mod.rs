@@ -18,9 +18,11 @@ use crate::connection::{Link, Links, NotNow};
 use crate::context::{Context, later};
 use crate::intake::UNSENT;
 use crate::settle::{NotRecorded, With, settle};
+use crate::telemetry::{Span, SpanKind, Trace};
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use ml_connector_core::delivery::{Class, DeliveryState, Event, LookUp, Trouble};
-use ml_connector_core::identity::ConnectionId;
+use ml_connector_core::identity::{ConnectionId, StreamId};
 use ml_connector_core::plan::Instance;
 use ml_connector_store::{Delivery, Error};
 use prepare::Preparing;
@@ -42,6 +44,20 @@ pub(crate) enum Done {
     WaitsFor(ConnectionId),
 }
 
+/// The trace of a delivery's event and the span of its present turn, if anybody wants them.
+fn trace(context: &Context, delivery: &Delivery) -> Option<(Trace, [u8; 8])> {
+    if !context.traces.on() {
+        return None;
+    }
+    let instance = context.plan.instances.get(&delivery.instance)?;
+    let source = &instance.integration.source;
+    let from = instance.connections.get(&source.connection)?;
+    let trace = Trace::of(&StreamId::of(from, &source.trigger), &delivery.event_id);
+    let (id, revision) = (delivery.id.to_string(), delivery.revision.to_string());
+    let wanted = context.traces.wants(trace);
+    wanted.then(|| (trace, trace.span(&["deliver", &id, &revision])))
+}
+
 /// A reserved delivery and what it takes to move it.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -49,6 +65,8 @@ pub(crate) struct Job {
     links: Arc<Links>,
     lane: Arc<Link>,
     delivery: Delivery,
+    /// The event's trace and the span of this turn, where they are wanted.
+    trace: Option<(Trace, [u8; 8])>,
 }
 
 impl Job {
@@ -58,16 +76,25 @@ impl Job {
         lane: Arc<Link>,
         delivery: Delivery,
     ) -> Self {
+        let trace = trace(&context, &delivery);
         Self {
             context,
             links,
             lane,
             delivery,
+            trace,
         }
     }
 
     /// Moves the delivery as far as it goes.
     pub(crate) async fn run(mut self) -> Done {
+        let began = self.context.now();
+        let done = self.turn().await;
+        self.trace_turn(began, &done);
+        done
+    }
+
+    async fn turn(&mut self) -> Done {
         let id = self.delivery.id;
         match AssertUnwindSafe(self.advance()).catch_unwind().await {
             Ok(Ok(done)) => return done,
@@ -81,6 +108,44 @@ impl Job {
         }
         self.context.store.delivery_release(id).await;
         Done::Moved
+    }
+
+    /// The span of what was done with the delivery, to whatever end.
+    fn trace_turn(&self, began: Timestamp, done: &Done) {
+        let Some((trace, id)) = self.trace else {
+            return;
+        };
+        let delivery = &self.delivery;
+        let state = match done {
+            Done::Moved => delivery.state.kind().as_str(),
+            Done::WaitsFor(_) => "waits for a connection",
+        };
+        let failed = match &delivery.state {
+            DeliveryState::Held(hold) => Some(format!("held: {}", hold.class.as_str())),
+            DeliveryState::Uncertain { .. } => Some("uncertain".to_owned()),
+            DeliveryState::Pending { .. }
+            | DeliveryState::InFlight { .. }
+            | DeliveryState::Delivered { .. }
+            | DeliveryState::Skipped { .. }
+            | DeliveryState::Discarded { .. }
+            | DeliveryState::Joined { .. } => None,
+        };
+        self.context.traces.add(Span {
+            trace,
+            id,
+            parent: Some(trace.root()),
+            name: "deliver",
+            kind: SpanKind::Internal,
+            began,
+            ended: self.context.now(),
+            attributes: vec![
+                ("mlc.delivery", delivery.id.to_string()),
+                ("mlc.integration", delivery.instance.to_string()),
+                ("mlc.connection", delivery.lane.to_string()),
+                ("mlc.state", state.to_owned()),
+            ],
+            failed,
+        });
     }
 
     async fn advance(&mut self) -> Result<Done, NotRecorded> {

@@ -7,6 +7,8 @@ use crate::capture;
 use crate::connection::{self, Asked, Link, NotNow, Read, Turn};
 use crate::context::later;
 use crate::settle::{With, decide, record, record_surely};
+use crate::telemetry::{Span, SpanKind};
+use jiff::Timestamp;
 use ml_connector_core::delivery::{
     Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, Receipt, Stepped, Trouble,
     backoff,
@@ -137,6 +139,7 @@ impl Job {
         };
         let took = self.context.now().duration_since(began);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(0);
+        self.trace_sent(&link, target, began, &answer);
         let exchange = match &answer {
             Ok(answer) => capture::answer(&call, answer, took_ms),
             Err(_) => Exchange {
@@ -148,6 +151,46 @@ impl Job {
         let event = self.judge(aim, target, turn, &answer).await;
         self.finish(&link, policy, event, exchange, preparation)
             .await
+    }
+
+    /// The span of a request that went out.
+    fn trace_sent(
+        &self,
+        link: &Link,
+        target: &Target,
+        began: Timestamp,
+        answer: &Result<Answer, SendError>,
+    ) {
+        let Some((trace, turn)) = self.trace else {
+            return;
+        };
+        let attempts = self.delivery.progress.attempts.to_string();
+        let id = self.delivery.id.to_string();
+        let mut attributes = vec![
+            ("mlc.delivery", id.clone()),
+            ("mlc.connection", link.id().to_string()),
+            ("mlc.operation", target.operation.name.clone()),
+            ("mlc.attempt", attempts.clone()),
+        ];
+        let failed = match answer {
+            Ok(answer) => {
+                attributes.push(("http.response.status_code", answer.status.to_string()));
+                None
+            }
+            Err(SendError::NotSent { .. }) => Some("not sent".to_owned()),
+            Err(SendError::Unknown { .. }) => Some("no answer".to_owned()),
+        };
+        self.context.traces.add(Span {
+            trace,
+            id: trace.span(&["send", &id, &attempts]),
+            parent: Some(turn),
+            name: "send",
+            kind: SpanKind::Client,
+            began,
+            ended: self.context.now(),
+            attributes,
+            failed,
+        });
     }
 
     /// What an answer means. The turn is used to drop a stale token, and is over before anything

@@ -19,3 +19,4 @@ mod sequences;
 mod sessions;
 mod stops;
 mod tokens;
+mod traces;

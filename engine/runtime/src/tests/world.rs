@@ -5,13 +5,16 @@ use super::definitions;
 use super::systems::{Ledger, Payments};
 use crate::operator::{Act, Command, ConnectionStatus, Reply};
 use crate::simulated::{FixedEntropy, ManualClock, MemorySecrets, MemoryTransport};
+use crate::telemetry::TraceOptions;
 use crate::{Clock as _, Engine, EngineOptions, Listen, Seams};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use ml_connector_core::definition::site::Site;
 use ml_connector_core::delivery::{Decision, DeliveryState};
+use ml_connector_core::http::{HttpRequest, HttpResponse};
 use ml_connector_core::identity::{ConnectionId, CrosswalkId};
 use ml_connector_core::plan::{Library, Plan};
 use ml_connector_core::source::SourceSet;
@@ -38,6 +41,7 @@ pub(super) struct World {
     pub(super) payments: Arc<Payments>,
     running: Option<(Engine, Store)>,
     plan: Arc<Plan>,
+    traces: Option<TraceOptions>,
     folder: TempDir,
     /// The engine's own, so that a crash can take it away in the middle of anything.
     runtime: Option<Runtime>,
@@ -50,6 +54,9 @@ impl Drop for World {
         }
     }
 }
+
+/// How traces are sent, and what sees them arrive.
+type Traced = (TraceOptions, Box<dyn Fn(&HttpRequest) + Send + Sync>);
 
 /// Definitions with changes, `(what, by what)`, for the tests that need another connector.
 pub(super) type Changes<'a> = &'a [(&'a str, &'a str)];
@@ -115,6 +122,18 @@ impl World {
     }
 
     pub(super) async fn listening(changes: Changes<'_>, listen: Listen) -> Self {
+        Self::build(changes, listen, None).await
+    }
+
+    /// With traces, which go to what answers at the collector's address.
+    pub(super) async fn traced(
+        options: TraceOptions,
+        collector: impl Fn(&HttpRequest) + Send + Sync + 'static,
+    ) -> Self {
+        Self::build(&[], Listen::default(), Some((options, Box::new(collector)))).await
+    }
+
+    async fn build(changes: Changes<'_>, listen: Listen, traces: Option<Traced>) -> Self {
         start_log();
         let folder = TempDir::new().unwrap();
         let clock = ManualClock::new("2026-03-16T08:00:00Z".parse().unwrap());
@@ -137,8 +156,21 @@ impl World {
         let plan = plan(changes);
         let store = open(&folder).await;
         let seams = seams(&clock, &net, &secrets);
-        let (engine, runtime) = start(&plan, &store, seams, listen).await;
+        let options = traces.map(|(options, collector)| {
+            net.route_async("http://collector.test", move |request| {
+                collector(&request);
+                let (headers, body) = (Vec::new(), Bytes::new());
+                Box::pin(std::future::ready(Ok(HttpResponse {
+                    status: 200,
+                    headers,
+                    body,
+                })))
+            });
+            options
+        });
+        let (engine, runtime) = start(&plan, &store, seams, listen, options.clone()).await;
         let world = Self {
+            traces: options,
             clock,
             net,
             secrets,
@@ -179,7 +211,9 @@ impl World {
     pub(super) async fn restart(&mut self) {
         self.running = None;
         let store = open(&self.folder).await;
-        let (engine, runtime) = start(&self.plan, &store, self.seams(), Listen::default()).await;
+        let traces = self.traces.clone();
+        let (engine, runtime) =
+            start(&self.plan, &store, self.seams(), Listen::default(), traces).await;
         self.running = Some((engine, store));
         if let Some(old) = self.runtime.replace(runtime) {
             old.shutdown_background();
@@ -388,7 +422,13 @@ fn seams(clock: &ManualClock, net: &Arc<MemoryTransport>, secrets: &Arc<MemorySe
     }
 }
 
-async fn start(plan: &Arc<Plan>, store: &Store, seams: Seams, listen: Listen) -> (Engine, Runtime) {
+async fn start(
+    plan: &Arc<Plan>,
+    store: &Store,
+    seams: Seams,
+    listen: Listen,
+    traces: Option<TraceOptions>,
+) -> (Engine, Runtime) {
     let options = EngineOptions {
         plan: Arc::clone(plan),
         store: store.clone(),
@@ -402,7 +442,7 @@ async fn start(plan: &Arc<Plan>, store: &Store, seams: Seams, listen: Listen) ->
         .build()
         .unwrap();
     let engine = runtime
-        .spawn(Engine::start(options))
+        .spawn(Engine::start_traced(options, traces))
         .await
         .unwrap()
         .unwrap();
