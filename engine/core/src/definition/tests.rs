@@ -47,6 +47,10 @@ const SAMPLES: &[(&str, &str)] = &[
         include_str!("samples/connectors/oauthy/connector.yaml"),
     ),
     (
+        "connectors/choosy/connector.yaml",
+        include_str!("samples/connectors/choosy/connector.yaml"),
+    ),
+    (
         "connectors/refresher/connector.yaml",
         include_str!("samples/connectors/refresher/connector.yaml"),
     ),

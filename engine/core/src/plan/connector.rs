@@ -2,7 +2,7 @@
 
 use super::{Operation, OutcomeRule};
 use crate::identity::ConnectorId;
-use crate::template::{Expression, Path, Template, fingerprint};
+use crate::template::{Expression, Path, Scope, Template, fingerprint};
 use crate::value::scalar_text;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -179,6 +179,44 @@ pub enum Auth {
     OauthRefresh(OauthRefresh),
     /// A signed JWT.
     Jwt(Jwt),
+    /// Several ways, of which a connection's settings choose the first that holds; none of them is a choice itself.
+    Choice(Vec<AuthOption>),
+}
+
+/// One of several ways to authenticate.
+#[derive(Debug)]
+pub struct AuthOption {
+    /// Whether it is the one. Sees `settings`. `None`: always.
+    pub when: Option<Expression>,
+    /// The way.
+    pub auth: Auth,
+}
+
+impl Auth {
+    /// The way that holds for these settings; none at all where no option does, or where its condition has no value:
+    /// what is sent without credentials is refused and says so.
+    pub fn chosen(&self, settings: &Document) -> &Self {
+        let Self::Choice(options) = self else {
+            return self;
+        };
+        let scope = Scope::new().with("settings", settings);
+        let holds = |option: &&AuthOption| match &option.when {
+            Some(when) => when.holds(&scope).unwrap_or(false),
+            None => true,
+        };
+        options
+            .iter()
+            .find(holds)
+            .map_or(&Self::None, |option| &option.auth)
+    }
+
+    /// Every way that there is, whatever the settings.
+    pub fn ways(&self) -> Vec<&Self> {
+        match self {
+            Self::Choice(options) => options.iter().map(|option| &option.auth).collect(),
+            one => vec![one],
+        }
+    }
 }
 
 /// Where an API key goes.
@@ -207,6 +245,10 @@ pub struct OauthClient {
     pub in_body: bool,
     /// Renewed this long before it expires.
     pub renew_before: Duration,
+    /// How the request's body is written.
+    pub body: TokenBody,
+    /// Members of the answer that may hold the access token; the first that is there does.
+    pub access_token: Vec<String>,
 }
 
 /// OAuth2 refresh token (RFC 6749 section 6). Templates see `settings`, `secrets`.
@@ -228,6 +270,21 @@ pub struct OauthRefresh {
     pub in_body: bool,
     /// Renewed this long before it expires.
     pub renew_before: Duration,
+    /// How the request's body is written.
+    pub body: TokenBody,
+    /// Members of the answer that may hold the access token; the first that is there does.
+    pub access_token: Vec<String>,
+    /// Members of the answer that may hold the new refresh token; the first that is there does.
+    pub refresh_token_names: Vec<String>,
+}
+
+/// How a token request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenBody {
+    /// As a form, as RFC 6749 says.
+    Form,
+    /// As a JSON object, which some gateways want instead.
+    Json,
 }
 
 /// A signed JWT (RFC 7519) sent as bearer token. Templates see `settings`, `secrets`.
@@ -260,6 +317,30 @@ pub struct AnswerFormat {
     pub drop_attributes: bool,
     /// Rules for XML documents.
     pub xml: XmlRules,
+    /// Members whose text is itself a document.
+    pub embedded: Vec<Embedded>,
+}
+
+/// A member, anywhere in an answer, whose text is itself a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    /// The member's name.
+    pub name: String,
+    /// What the text is.
+    pub format: EmbeddedFormat,
+    /// Whether it is base64 first.
+    pub base64: bool,
+}
+
+/// What an embedded document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmbeddedFormat {
+    /// JSON.
+    Json,
+    /// XML. Its attributes are kept.
+    Xml,
+    /// XML if it starts like XML, else JSON.
+    JsonOrXml,
 }
 
 /// A way of saying nothing.
@@ -286,6 +367,8 @@ pub enum BodyFormat {
     XmlOrText,
     /// JSON if it starts like JSON, else text.
     JsonOrText,
+    /// JSON or XML if it is one of them, else text; a page that only looks like XML is text.
+    Any,
     /// Nothing is read.
     None,
 }

@@ -3,7 +3,9 @@
 use super::tidy::tidied;
 use super::{Answer, Call, xml};
 use crate::http::HttpResponse;
-use crate::plan::{AnswerFormat, BodyFormat, Encoding};
+use crate::plan::{AnswerFormat, BodyFormat, Embedded, EmbeddedFormat, Encoding, XmlRules};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use encoding_rs::{Encoding as Charset, UTF_8, WINDOWS_1252};
 use serde_json::Value as Document;
 use std::collections::BTreeMap;
@@ -49,7 +51,79 @@ pub fn decode(call: &Call<'_>, response: &HttpResponse) -> Answer {
         Ok(document) => answer.body = tidied(document, format),
         Err(why) => answer.unreadable = Some(why),
     }
+    if let Err(why) = embed(&mut answer.body, format) {
+        answer.unreadable = Some(why);
+    }
     answer
+}
+
+/// Puts documents in the place of the texts that hold them, wherever they stand.
+fn embed(document: &mut Document, format: &AnswerFormat) -> Result<(), String> {
+    if format.embedded.is_empty() {
+        return Ok(());
+    }
+    match document {
+        Document::Array(items) => items.iter_mut().try_for_each(|item| embed(item, format)),
+        Document::Object(members) => {
+            for (name, value) in members.iter_mut() {
+                match format.embedded.iter().find(|one| one.name == *name) {
+                    Some(one) => unfold(value, one, format)?,
+                    None => embed(value, format)?,
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unfold(value: &mut Document, one: &Embedded, format: &AnswerFormat) -> Result<(), String> {
+    // Beside attributes, text stands as a member of its own.
+    let text = match &*value {
+        Document::String(text) => text.clone(),
+        Document::Object(members) => match members.get("#text") {
+            Some(Document::String(text)) => text.clone(),
+            None if members.keys().all(|name| name.starts_with('@')) => String::new(),
+            _ => return Ok(()),
+        },
+        Document::Null | Document::Bool(_) | Document::Number(_) => return Ok(()),
+        Document::Array(_) => String::new(),
+    };
+    if let Document::Array(items) = value {
+        return items
+            .iter_mut()
+            .try_for_each(|item| unfold(item, one, format));
+    }
+    let broken = |why: &str| format!("what stands in `{}`: {why}", one.name);
+    let text = if one.base64 {
+        let compact: String = text.split_whitespace().collect();
+        let bytes = BASE64_STANDARD
+            .decode(compact)
+            .map_err(|_| broken("it is not base64"))?;
+        to_text(&bytes, format.encoding).0
+    } else {
+        text
+    };
+    if text.trim().is_empty() {
+        *value = Document::Null;
+        return Ok(());
+    }
+    let is_xml = match one.format {
+        EmbeddedFormat::Json => false,
+        EmbeddedFormat::Xml => true,
+        EmbeddedFormat::JsonOrXml => xml::looks_like_xml(&text),
+    };
+    *value = if is_xml {
+        let rules = XmlRules {
+            unwrap: Vec::new(),
+            ..format.xml.clone()
+        };
+        let read = xml::read(&text, &rules).map_err(|error| broken(&error.to_string()))?;
+        read.0
+    } else {
+        json(&text).map_err(|why| broken(&why))?
+    };
+    Ok(())
 }
 
 /// The text, and whether every byte of it made sense. A byte order mark decides, and is dropped.
@@ -85,7 +159,7 @@ fn body(text: &mut String, format: &AnswerFormat) -> Result<Document, String> {
     let starts = text.trim_start().chars().next();
     let Some(starts) = starts else {
         return Ok(match format.body {
-            BodyFormat::Text | BodyFormat::XmlOrText | BodyFormat::JsonOrText => {
+            BodyFormat::Text | BodyFormat::XmlOrText | BodyFormat::JsonOrText | BodyFormat::Any => {
                 Document::String(std::mem::take(text))
             }
             BodyFormat::Json | BodyFormat::Xml | BodyFormat::None => Document::Null,
@@ -97,7 +171,14 @@ fn body(text: &mut String, format: &AnswerFormat) -> Result<Document, String> {
         BodyFormat::JsonOrText if matches!(starts, '{' | '[') => json(text),
         BodyFormat::Xml => markup(text, format),
         BodyFormat::XmlOrText if xml::looks_like_xml(text) => markup(text, format),
-        BodyFormat::Text | BodyFormat::XmlOrText | BodyFormat::JsonOrText => {
+        BodyFormat::Any if matches!(starts, '{' | '[') => {
+            Ok(json(text).unwrap_or_else(|_| Document::String(text.clone())))
+        }
+        BodyFormat::Any if xml::looks_like_xml(text) => {
+            let plain = Document::String(text.clone());
+            Ok(markup(text, format).unwrap_or(plain))
+        }
+        BodyFormat::Text | BodyFormat::XmlOrText | BodyFormat::JsonOrText | BodyFormat::Any => {
             Ok(Document::String(text.clone()))
         }
     }

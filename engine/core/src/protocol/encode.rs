@@ -321,9 +321,9 @@ impl<'c, 'a> Writer<'c, 'a> {
         url: &mut String,
         headers: &mut Vec<(String, String)>,
     ) -> Result<(), EncodeError> {
-        let value = match &self.call.connector.http.auth {
+        let value = match self.call.connector.http.auth.chosen(self.call.settings) {
             // Without a header field of its own, the token of a session goes wherever the templates put it.
-            Auth::None | Auth::Session { header: None, .. } => return Ok(()),
+            Auth::None | Auth::Choice(_) | Auth::Session { header: None, .. } => return Ok(()),
             Auth::Session {
                 header: Some(header),
                 ..

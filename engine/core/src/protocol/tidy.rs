@@ -36,6 +36,13 @@ fn object(members: Map<String, Document>, format: &AnswerFormat) -> Document {
         };
         tidy.insert(name, value);
     }
+    // An element of which only its text is left is that text, as one without attributes is.
+    if format.drop_attributes && tidy.len() == 1 {
+        return match tidy.remove("#text") {
+            Some(text) => text,
+            None => Document::Object(tidy),
+        };
+    }
     Document::Object(tidy)
 }
 
@@ -84,6 +91,7 @@ mod tests {
             nulls: nulls.to_vec(),
             lists: lists.iter().map(|list| (*list).to_owned()).collect(),
             drop_attributes: true,
+            embedded: Vec::new(),
             xml: crate::plan::XmlRules::default(),
         }
     }

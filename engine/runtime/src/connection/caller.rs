@@ -8,7 +8,7 @@ use crate::seams::{Outgoing, Seams};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Class, Outcome};
 use ml_connector_core::http::{HttpRequest, HttpResponse, SendError};
-use ml_connector_core::plan::{Connection, Operation};
+use ml_connector_core::plan::{Auth, Connection, Operation};
 use ml_connector_core::protocol::{self, Answer, Call, Credentials, EncodeError};
 use serde_json::{Map, Value as Document};
 use std::sync::Arc;
@@ -55,6 +55,11 @@ impl Caller {
             secrets,
             budget,
         }
+    }
+
+    /// How this connection's requests are authenticated, where its settings choose.
+    pub(crate) fn auth(&self) -> &Auth {
+        self.plan.connector.http.auth.chosen(&self.plan.settings)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

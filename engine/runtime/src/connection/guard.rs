@@ -92,10 +92,12 @@ impl Link {
     async fn healthy(self: &Arc<Self>) -> Result<bool, Failure> {
         let connector = &self.plan().connector;
         // A health call that needs no session proves nothing about a log-on that was refused.
-        let about_log_on = matches!(connector.http.auth, Auth::Session { .. })
-            && self.circuit().view().cause.is_some_and(|cause| {
-                matches!(cause.class, Class::Authentication | Class::Configuration)
-            });
+        let about_log_on = matches!(
+            connector.http.auth.chosen(&self.plan().settings),
+            Auth::Session { .. }
+        ) && self.circuit().view().cause.is_some_and(|cause| {
+            matches!(cause.class, Class::Authentication | Class::Configuration)
+        });
         if about_log_on {
             drop(self.enter_as_probe(false).await?);
         }

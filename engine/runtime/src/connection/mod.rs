@@ -314,7 +314,7 @@ impl Link {
     /// enough.
     pub(crate) fn credentials_refused(&self, why: &str) {
         let once = matches!(
-            self.plan().connector.http.auth,
+            self.caller.auth(),
             Auth::Basic {
                 stop_after_refusal: true,
                 ..

@@ -98,14 +98,17 @@ impl Credentials for Ready {
 impl Authenticator {
     /// Evaluates what depends on the settings only.
     pub(crate) fn new(caller: &Caller, sessions: &Sessions) -> Result<Self, EvalError> {
-        Ok(match &caller.plan.connector.http.auth {
+        Ok(match caller.auth() {
             Auth::Basic {
                 stop_after_refusal: true,
                 ..
             } => Self::Proven(proving::Proving::new()),
-            Auth::None | Auth::Bearer { .. } | Auth::Basic { .. } | Auth::ApiKey { .. } => {
-                Self::Static
-            }
+            // A choice is never made of choices.
+            Auth::None
+            | Auth::Bearer { .. }
+            | Auth::Basic { .. }
+            | Auth::ApiKey { .. }
+            | Auth::Choice(_) => Self::Static,
             Auth::Session {
                 scope, idle_max, ..
             } => Self::Session(session::SessionAuth::new(

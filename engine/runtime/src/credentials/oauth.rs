@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ml_connector_core::delivery::Class;
 use ml_connector_core::http::{HttpRequest, HttpResponse, Method, SendError};
-use ml_connector_core::plan::{OauthClient, OauthRefresh};
+use ml_connector_core::plan::{OauthClient, OauthRefresh, TokenBody};
 use ml_connector_core::protocol::percent_encode;
 use ml_connector_core::template::{EvalError, Template};
 use serde::Deserialize;
+use serde_json::Value as Document;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,16 +30,42 @@ struct Client<'a> {
     scope: Option<&'a Template>,
     in_body: bool,
     renew_before: Duration,
+    body: TokenBody,
+    /// Names that the answer may use.
+    access_token: &'a [String],
+    refresh_token: &'a [String],
 }
 
 /// RFC 6749 section 5.1. Unknown members are ignored.
-#[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    #[serde(default)]
-    expires_in: Option<serde_json::Number>,
-    #[serde(default)]
+    expires_in: Option<u64>,
     refresh_token: Option<String>,
+}
+
+impl Granted {
+    /// Reads an answer, whatever it calls its members. The lifetime may be a number or a text that is one.
+    fn read(body: &[u8], client: &Client<'_>) -> Option<Self> {
+        let answer: Document = serde_json::from_slice(body).ok()?;
+        let text = |names: &[String]| {
+            names
+                .iter()
+                .find_map(|name| answer.get(name)?.as_str().filter(|text| !text.is_empty()))
+                .map(str::to_owned)
+        };
+        let seconds = |value: &Document| match value {
+            Document::Number(number) => number.as_u64(),
+            Document::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        Some(Self {
+            access_token: text(client.access_token)?,
+            expires_in: ["expires_in", "expiresIn"]
+                .iter()
+                .find_map(|name| answer.get(*name).and_then(seconds)),
+            refresh_token: text(client.refresh_token),
+        })
+    }
 }
 
 /// RFC 6749 section 5.2.
@@ -58,6 +85,9 @@ pub(super) async fn client_credentials(
         scope: oauth.scope.as_ref(),
         in_body: oauth.in_body,
         renew_before: oauth.renew_before,
+        body: oauth.body,
+        access_token: &oauth.access_token,
+        refresh_token: &[],
     };
     let form = vec![("grant_type", "client_credentials".to_owned())];
     let granted = ask(caller, &client, form).await?;
@@ -75,6 +105,9 @@ pub(super) async fn refresh(
         scope: oauth.scope.as_ref(),
         in_body: oauth.in_body,
         renew_before: oauth.renew_before,
+        body: oauth.body,
+        access_token: &oauth.access_token,
+        refresh_token: &oauth.refresh_token_names,
     };
     let name = &oauth.refresh_token;
     let present = caller
@@ -112,11 +145,7 @@ pub(super) async fn refresh(
 }
 
 fn token(caller: &Caller, granted: &Granted, renew_before: Duration) -> Arc<Token> {
-    let lifetime = granted
-        .expires_in
-        .as_ref()
-        .and_then(serde_json::Number::as_u64)
-        .map_or(LIFETIME, Duration::from_secs);
+    let lifetime = granted.expires_in.map_or(LIFETIME, Duration::from_secs);
     Token::new(
         granted.access_token.clone(),
         Some(renew_at(caller.now(), lifetime, renew_before)),
@@ -132,7 +161,7 @@ async fn ask(
     caller.pace().await;
     caller.counters.logged_on();
     match caller.transmit(request).await {
-        Ok(response) => read(&response),
+        Ok(response) => read(&response, client),
         Err(SendError::NotSent { why } | SendError::Unknown { why }) => Err(Failure::Passing {
             class: Class::Intermittent,
             why: format!("no token: {why}"),
@@ -155,7 +184,7 @@ fn request(
     let mut headers = vec![
         (
             "Content-Type".to_owned(),
-            "application/x-www-form-urlencoded".to_owned(),
+            media_type(client.body).to_owned(),
         ),
         ("Accept".to_owned(), "application/json".to_owned()),
     ];
@@ -170,11 +199,19 @@ fn request(
             format!("Basic {}", STANDARD.encode(pair)),
         ));
     }
-    let body = form
-        .iter()
-        .map(|(name, value)| format!("{name}={}", percent_encode(value)))
-        .collect::<Vec<_>>()
-        .join("&");
+    let body = match client.body {
+        TokenBody::Form => form
+            .iter()
+            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
+            .collect::<Vec<_>>()
+            .join("&"),
+        TokenBody::Json => {
+            let members = form
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()));
+            Document::Object(members.collect()).to_string()
+        }
+    };
     Ok(HttpRequest {
         method: Method::Post,
         url,
@@ -184,10 +221,17 @@ fn request(
     })
 }
 
-fn read(response: &HttpResponse) -> Result<Granted, Failure> {
+const fn media_type(body: TokenBody) -> &'static str {
+    match body {
+        TokenBody::Form => "application/x-www-form-urlencoded",
+        TokenBody::Json => "application/json",
+    }
+}
+
+fn read(response: &HttpResponse, client: &Client<'_>) -> Result<Granted, Failure> {
     let status = response.status;
     if status == 200 {
-        return serde_json::from_slice(&response.body).map_err(|_| Failure::Passing {
+        return Granted::read(&response.body, client).ok_or_else(|| Failure::Passing {
             class: Class::Intermittent,
             why: "the token end point's answer has no access token".to_owned(),
             after: None,

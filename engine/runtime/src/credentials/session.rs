@@ -234,7 +234,7 @@ impl SessionAuth {
             turn_until: later(now, TURN_MAX),
             used_at: now,
             idle_max: self.idle_max,
-            until: match &caller.plan.connector.http.auth {
+            until: match caller.auth() {
                 Auth::Session {
                     life_max: Some(life_max),
                     ..
@@ -246,6 +246,7 @@ impl SessionAuth {
                 | Auth::ApiKey { .. }
                 | Auth::OauthClient(_)
                 | Auth::OauthRefresh(_)
+                | Auth::Choice(_)
                 | Auth::Jwt(_) => Timestamp::MAX,
             },
         });
@@ -427,7 +428,7 @@ impl Drop for Waiting {
 }
 
 async fn log_on(caller: &Arc<Caller>) -> Result<Arc<Token>, Failure> {
-    let Auth::Session { logon, token, .. } = &caller.plan.connector.http.auth else {
+    let Auth::Session { logon, token, .. } = caller.auth() else {
         return Err(Failure::Stopping);
     };
     caller.pace().await;
@@ -471,7 +472,7 @@ async fn log_off(old: &Live) {
     let Auth::Session {
         logoff: Some(logoff),
         ..
-    } = &caller.plan.connector.http.auth
+    } = caller.auth()
     else {
         return;
     };

@@ -135,7 +135,7 @@ impl TokenCell {
 }
 
 async fn ask(caller: &Arc<Caller>) -> Result<Arc<Token>, Failure> {
-    match &caller.plan.connector.http.auth {
+    match caller.auth() {
         Auth::OauthClient(oauth) => oauth::client_credentials(caller, oauth).await,
         Auth::OauthRefresh(oauth) => oauth::refresh(caller, oauth).await,
         Auth::Jwt(jwt) => jwt::sign(caller, jwt),
@@ -143,6 +143,7 @@ async fn ask(caller: &Arc<Caller>) -> Result<Arc<Token>, Failure> {
         | Auth::Bearer { .. }
         | Auth::Basic { .. }
         | Auth::ApiKey { .. }
+        | Auth::Choice(_)
         | Auth::Session { .. } => Err(Failure::Stopping),
     }
 }

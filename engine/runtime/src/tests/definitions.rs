@@ -323,6 +323,21 @@ pub(super) const REFRESH_TOKEN: &str = r#"auth:
     client_secret: very-secret-client
     refresh_token: token
     renew_before: 1m"#;
+/// The same at a gateway that wants JSON and has its own names, where a setting chooses.
+pub(super) const CHOSEN: &str = r#"auth:
+    kind: choice
+    of:
+      - { when: settings.base_url == 'nowhere', auth: { kind: bearer, token: "{{ secrets.token }}" } }
+      - auth:
+          kind: oauth_refresh
+          token_url: "{{ settings.base_url }}/token"
+          client_id: me
+          client_secret: very-secret-client
+          refresh_token: token
+          in_body: true
+          body: json
+          access_token: [access_token, accessToken]
+          refresh_token_names: [refresh_token, refreshToken]"#;
 pub(super) const SIGNED: &str = r#"auth:
     kind: jwt
     algorithm: HS256

@@ -366,6 +366,12 @@ impl PaymentsState {
         if let Some(next) = &self.rotate_to {
             answer["refresh_token"] = next.clone().into();
         }
+        // Asked in JSON it answers in its own words: other names, and a lifetime in text.
+        if request.body.starts_with(b"{") {
+            let refresh = answer["refresh_token"].take();
+            answer =
+                json!({ "accessToken": self.good, "expires_in": "600", "refreshToken": refresh });
+        }
         reply(200, &answer)
     }
 }

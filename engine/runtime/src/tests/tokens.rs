@@ -1,6 +1,8 @@
 //! Tokens: asked for by one task at a time, renewed in time, kept before use.
 
-use super::definitions::{BEARER, CLIENT_CREDENTIALS, REFRESH_TOKEN, REFUSED, SIGNED, STALE};
+use super::definitions::{
+    BEARER, CHOSEN, CLIENT_CREDENTIALS, REFRESH_TOKEN, REFUSED, SIGNED, STALE,
+};
 use super::systems::Fault;
 use super::world::World;
 use crate::SecretSource as _;
@@ -103,6 +105,24 @@ async fn a_rotated_refresh_token_is_kept_before_its_access_token_is_used() {
         asked[0].contains("refresh_token=pay-token-1234"),
         "{asked:?}"
     );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_chosen_way_asks_in_json_and_reads_other_names() {
+    let world = World::with(&[(BEARER, CHOSEN)]).await;
+    world.payments.state().rotate_to = Some("rotated-1".to_owned());
+    world.clock.advance(601 * SECOND);
+    world.collect("PM1", 100).await;
+    world.until_state("PM1", "delivered").await;
+    assert_eq!(
+        world.secrets.get("pay/token").unwrap().expose(),
+        "rotated-1"
+    );
+    let asked = world.payments.state().issued.clone();
+    let first: serde_json::Value = serde_json::from_str(&asked[0]).unwrap();
+    assert_eq!(first["grant_type"], "refresh_token");
+    assert_eq!(first["client_id"], "me");
     world.stop().await;
 }
 

@@ -308,11 +308,18 @@ fn secrets(context: &Context<'_>, connector: &Connector, findings: &mut Findings
             ));
         }
     }
-    if let Auth::OauthRefresh(oauth) = &connector.http.auth {
-        named.push((
-            &oauth.refresh_token,
-            route(["http", "auth", "refresh_token"]),
-        ));
+    for (at, way) in connector.http.auth.ways().into_iter().enumerate() {
+        let Auth::OauthRefresh(oauth) = way else {
+            continue;
+        };
+        let place = match &connector.http.auth {
+            Auth::Choice(_) => {
+                let at = at.to_string();
+                route(["http", "auth", "of", &at, "auth", "refresh_token"])
+            }
+            _ => route(["http", "auth", "refresh_token"]),
+        };
+        named.push((&oauth.refresh_token, place));
     }
     for (name, place) in named {
         if connector.secrets.contains_key(name)

@@ -207,8 +207,10 @@ fn secrets_by_name(connector: &Connector) -> Vec<&String> {
             named.push(secret);
         }
     }
-    if let Auth::OauthRefresh(oauth) = &connector.http.auth {
-        named.push(&oauth.refresh_token);
+    for way in connector.http.auth.ways() {
+        if let Auth::OauthRefresh(oauth) = way {
+            named.push(&oauth.refresh_token);
+        }
     }
     named
 }

@@ -164,6 +164,14 @@ impl<'a> One<'_, 'a> {
                     self.template("scope", scope, &settings);
                 }
             }
+            Auth::Choice(options) => {
+                for option in options {
+                    if let Some(when) = &option.when {
+                        self.walk.expression(self.owner, "when", when, &settings);
+                    }
+                    self.auth(&option.auth);
+                }
+            }
             Auth::Jwt(jwt) => {
                 self.template("key", &jwt.key, &secret);
                 for (name, template) in &jwt.claims {
@@ -311,7 +319,12 @@ impl<'a> One<'_, 'a> {
         if operation.paginate.is_some() {
             scope = scope.with("page", Entry::open());
         }
-        if let Auth::Session { logon, .. } = &self.connector.http.auth {
+        let ways = self.connector.http.auth.ways();
+        let logon = ways.into_iter().find_map(|way| match way {
+            Auth::Session { logon, .. } => Some(logon),
+            _ => None,
+        });
+        if let Some(logon) = logon {
             scope = if *logon == operation.name {
                 scope.refusing("session", "this call makes the session")
             } else if operation.anonymous && !matches!(operation.kind, OperationKind::Session) {

@@ -3,8 +3,9 @@
 use super::super::reader::Reader;
 use super::ENCODINGS;
 use crate::plan::{
-    AnswerFormat, Auth, BodyFormat, Circuit, Encoding, Http, Jwt, KeyPlace, NullStyle, OauthClient,
-    OauthRefresh, RateHeaders, RateLimit, ResetFormat, XmlRules,
+    AnswerFormat, Auth, AuthOption, BodyFormat, Circuit, Embedded, EmbeddedFormat, Encoding, Http,
+    Jwt, KeyPlace, NullStyle, OauthClient, OauthRefresh, RateHeaders, RateLimit, ResetFormat,
+    TokenBody, XmlRules,
 };
 
 pub(super) fn lower(reader: &Reader<'_, '_>) -> Http {
@@ -60,6 +61,7 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
         ("text", BodyFormat::Text),
         ("json_or_text", BodyFormat::JsonOrText),
         ("xml_or_text", BodyFormat::XmlOrText),
+        ("any", BodyFormat::Any),
         ("none", BodyFormat::None),
     ];
     let xml = reader.object("xml");
@@ -79,6 +81,7 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
             unwrap: xml.texts("unwrap"),
             references: xml.flag("references"),
         },
+        embedded: reader.objects("embedded").iter().map(embedded).collect(),
     };
     let Some(outer) = outer else { return own };
     let said = |reader: &Reader<'_, '_>, key| reader.node(key).is_some();
@@ -140,6 +143,11 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
                 outer.xml.unwrap.clone()
             },
         },
+        embedded: if said(reader, "embedded") {
+            own.embedded
+        } else {
+            outer.embedded.clone()
+        },
     }
 }
 
@@ -150,6 +158,30 @@ fn nulls(reader: &Reader<'_, '_>) -> Vec<NullStyle> {
         _ => NullStyle::Word,
     };
     reader.texts("nulls").iter().map(style).collect()
+}
+
+fn embedded(reader: &Reader<'_, '_>) -> Embedded {
+    let formats = [
+        ("json", EmbeddedFormat::Json),
+        ("xml", EmbeddedFormat::Xml),
+        ("json_or_xml", EmbeddedFormat::JsonOrXml),
+    ];
+    Embedded {
+        name: reader.text("name"),
+        format: reader
+            .word("as", &formats)
+            .unwrap_or(EmbeddedFormat::JsonOrXml),
+        base64: reader.flag("base64"),
+    }
+}
+
+fn token_body(reader: &Reader<'_, '_>) -> TokenBody {
+    reader
+        .word(
+            "body",
+            &[("form", TokenBody::Form), ("json", TokenBody::Json)],
+        )
+        .unwrap_or(TokenBody::Form)
 }
 
 fn auth(reader: &Reader<'_, '_>) -> Auth {
@@ -193,6 +225,8 @@ fn auth(reader: &Reader<'_, '_>) -> Auth {
             scope: one.opt_template("scope"),
             in_body: one.flag("in_body"),
             renew_before: one.duration("renew_before"),
+            body: token_body(&one),
+            access_token: one.texts("access_token"),
         }),
         "oauth_refresh" => Auth::OauthRefresh(OauthRefresh {
             token_url: one.template("token_url"),
@@ -203,7 +237,19 @@ fn auth(reader: &Reader<'_, '_>) -> Auth {
             scope: one.opt_template("scope"),
             in_body: one.flag("in_body"),
             renew_before: one.duration("renew_before"),
+            body: token_body(&one),
+            access_token: one.texts("access_token"),
+            refresh_token_names: one.texts("refresh_token_names"),
         }),
+        "choice" => Auth::Choice(
+            one.objects("of")
+                .iter()
+                .map(|option| AuthOption {
+                    when: option.opt_expression("when"),
+                    auth: auth(option),
+                })
+                .collect(),
+        ),
         "jwt" => Auth::Jwt(Jwt {
             algorithm: one.text("algorithm"),
             key: one.template("key"),

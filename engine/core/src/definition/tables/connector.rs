@@ -266,9 +266,17 @@ pub(crate) static ANSWER: Table = Table {
     rows: &[&[
         default(
             "body",
-            Shape::Word(&["json", "xml", "text", "json_or_text", "xml_or_text", "none"]),
+            Shape::Word(&[
+                "json",
+                "xml",
+                "text",
+                "json_or_text",
+                "xml_or_text",
+                "any",
+                "none",
+            ]),
             "json",
-            "What it is. `…_or_text` looks at how it starts.",
+            "What it is. `…_or_text` looks at how it starts; `any` is JSON or XML if it is one, else text.",
         ),
         default(
             "encoding",
@@ -306,6 +314,34 @@ pub(crate) static ANSWER: Table = Table {
             Shape::Object(&XML_RULES),
             "{}",
             "How XML becomes a document.",
+        ),
+        default(
+            "embedded",
+            Shape::List(&Shape::Object(&EMBEDDED)),
+            "[]",
+            "Members whose text is itself a document, which takes the text's place.",
+        ),
+    ]],
+    rules: &[],
+};
+
+static EMBEDDED: Table = Table {
+    name: "Embedded",
+    doc: "A member, anywhere in an answer, whose text is itself a document. Empty text becomes null; text that is no \
+          document makes the answer unreadable.",
+    rows: &[&[
+        required("name", Shape::Text, "The member's name."),
+        default(
+            "as",
+            Shape::Word(&["json", "xml", "json_or_xml"]),
+            "json_or_xml",
+            "What its text is. `json_or_xml` looks at how it starts. XML keeps its attributes.",
+        ),
+        default(
+            "base64",
+            Shape::Flag,
+            "false",
+            "Whether the text is base64 first.",
         ),
     ]],
     rules: &[],
@@ -364,7 +400,51 @@ static AUTH: Tagged = Tagged {
         ("oauth_client", &AUTH_OAUTH_CLIENT),
         ("oauth_refresh", &AUTH_OAUTH_REFRESH),
         ("jwt", &AUTH_JWT),
+        ("choice", &AUTH_CHOICE),
     ],
+};
+
+/// The ways that a choice is made of: every one but another choice.
+static AUTH_WAY: Tagged = Tagged {
+    name: "AuthWay",
+    doc: "How requests are authenticated, where a setting chooses.",
+    tag: "kind",
+    tag_doc: "Which way.",
+    variants: &[
+        ("none", &AUTH_NONE),
+        ("bearer", &AUTH_BEARER),
+        ("basic", &AUTH_BASIC),
+        ("api_key", &AUTH_API_KEY),
+        ("session", &AUTH_SESSION),
+        ("oauth_client", &AUTH_OAUTH_CLIENT),
+        ("oauth_refresh", &AUTH_OAUTH_REFRESH),
+        ("jwt", &AUTH_JWT),
+    ],
+};
+
+static AUTH_CHOICE: Table = Table {
+    name: "AuthChoice",
+    doc: "Several ways, of which a connection's settings choose. At most one of them may be a session.",
+    rows: &[&[required(
+        "of",
+        Shape::List(&Shape::Object(&AUTH_OPTION)),
+        "The ways; the first whose `when` holds is taken. Where none holds, requests carry no credentials.",
+    )]],
+    rules: &[],
+};
+
+static AUTH_OPTION: Table = Table {
+    name: "AuthOption",
+    doc: "One of several ways to authenticate.",
+    rows: &[&[
+        optional(
+            "when",
+            Shape::Expression(scopes::SETTINGS),
+            "Whether to take it. None: always.",
+        ),
+        required("auth", Shape::Tagged(&AUTH_WAY), "The way."),
+    ]],
+    rules: &[],
 };
 
 static AUTH_NONE: Table = Table {
@@ -506,6 +586,18 @@ static CLIENT: &[Field] = &[
         "1m",
         "How long before its end a token is renewed.",
     ),
+    default(
+        "body",
+        Shape::Word(&["form", "json"]),
+        "form",
+        "How the request's body is written.",
+    ),
+    default(
+        "access_token",
+        Shape::List(&Shape::Text),
+        "[access_token]",
+        "Members of the answer that may hold the access token; the first that is there does.",
+    ),
 ];
 
 static AUTH_OAUTH_CLIENT: Table = Table {
@@ -530,6 +622,12 @@ static AUTH_OAUTH_REFRESH: Table = Table {
                 "authorize_url",
                 Shape::Template(scopes::SETTINGS),
                 "The authorization end point, for the first step by command.",
+            ),
+            default(
+                "refresh_token_names",
+                Shape::List(&Shape::Text),
+                "[refresh_token]",
+                "Members of the answer that may hold the new refresh token; the first that is there does.",
             ),
         ],
     ],

@@ -10,6 +10,7 @@
 
 mod answers;
 mod bodies;
+mod choices;
 mod requests;
 mod sequences;
 mod webhooks;
