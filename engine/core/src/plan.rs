@@ -8,10 +8,10 @@ mod integration;
 mod operation;
 
 pub use connector::{
-    AnswerFormat, Auth, AuthOption, BodyFormat, Circuit, Connector, Cursor, CursorKind, Embedded,
-    EmbeddedFormat, Encoding, EventId, Health, Http, Jwt, KeyPlace, NullStyle, OauthClient,
-    OauthRefresh, Poll, RateHeaders, RateLimit, ResetFormat, SecretSpec, SignatureEncoding,
-    TokenBody, Trigger, TriggerKind, Verify, Webhook, XmlRules,
+    AnswerFormat, Auth, AuthOption, BodyFormat, Changes, Circuit, Connector, Cursor, CursorKind,
+    Embedded, EmbeddedFormat, Encoding, EventId, Health, Http, Jwt, KeyPlace, NullStyle,
+    OauthClient, OauthRefresh, Over, Poll, RateHeaders, RateLimit, ResetFormat, SecretSpec,
+    SignatureEncoding, TokenBody, Trigger, TriggerKind, Verify, Webhook, XmlRules,
 };
 pub use integration::{
     Aggregate, Complete, Fetch, FetchFrom, HoldRule, Integration, Missing, Remember, Require,

@@ -23,6 +23,7 @@ pub(crate) struct Context {
     pub(crate) counters: Arc<Counters>,
     pub(crate) lanes: Lanes,
     pub(crate) traces: Traces,
+    pub(crate) polls: Polls,
     /// Nothing new is begun: no intake, no poll, no reservation.
     pub(crate) stopping: CancellationToken,
     /// The grace time is over: what waits for an answer stops waiting and records that.
@@ -41,6 +42,7 @@ impl Context {
         Self {
             traces,
             lanes: Lanes::new(&plan),
+            polls: Polls::new(&plan),
             plan,
             store,
             seams,
@@ -147,6 +149,34 @@ impl Lanes {
         for wake in self.wakes.values() {
             wake.notify_one();
         }
+    }
+}
+
+/// Wakes polls before their time: something may have changed.
+#[derive(Debug)]
+pub(crate) struct Polls {
+    wakes: BTreeMap<(ConnectionId, String), Arc<Notify>>,
+}
+
+impl Polls {
+    fn new(plan: &Plan) -> Self {
+        let connections = plan.connections.values();
+        let triggers = connections.flat_map(|connection| {
+            let triggers = connection.connector.triggers.keys();
+            triggers.map(|trigger| (connection.id.clone(), trigger.clone()))
+        });
+        Self {
+            wakes: triggers.map(|poll| (poll, Arc::default())).collect(),
+        }
+    }
+
+    pub(crate) fn of(&self, connection: &ConnectionId, trigger: &str) -> Arc<Notify> {
+        let wake = self.wakes.get(&(connection.clone(), trigger.to_owned()));
+        wake.cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn wake(&self, connection: &ConnectionId, trigger: &str) {
+        self.of(connection, trigger).notify_one();
     }
 }
 

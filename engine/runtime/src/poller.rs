@@ -16,6 +16,7 @@
 //! They do not stop the stream: each is stored and held for a person with the cause.
 
 mod backlog;
+mod changes;
 mod cursor;
 mod reading;
 
@@ -27,12 +28,15 @@ use jiff::Timestamp;
 use ml_connector_core::delivery::{RetryPolicy, Trouble, backoff};
 use ml_connector_core::identity::StreamId;
 use ml_connector_core::plan::{Operation, Poll, Trigger, TriggerKind};
-use ml_connector_store::{Intake, Origin};
+use ml_connector_store::{Intake, Origin, Print};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The first wait after a poll failed; it doubles up to the poll's own interval.
 const FAILED_FIRST: Duration = Duration::from_secs(5);
+
+/// How long a poll that is woken before its time gathers further calls.
+const WOKEN: Duration = Duration::from_secs(5);
 
 /// One poll trigger of one connection.
 #[derive(Debug)]
@@ -123,10 +127,22 @@ impl Poller {
                 }
             };
             self.set_next(Some(due));
+            let wake = self.context.polls.of(self.link.id(), &self.trigger);
+            let clock = &self.context.seams.clock;
             tokio::select! {
                 biased;
                 () = self.context.stopping.cancelled() => return,
-                () = self.context.seams.clock.sleep_until(due) => {}
+                () = clock.sleep_until(due) => {}
+                // Many calls in a row make one poll, and what wakes it may need a moment to be readable.
+                () = wake.notified() => {
+                    let soon = later(self.context.now(), WOKEN).min(due);
+                    self.set_next(Some(soon));
+                    tokio::select! {
+                        biased;
+                        () = self.context.stopping.cancelled() => return,
+                        () = clock.sleep_until(soon) => {}
+                    }
+                }
             }
             self.set_next(None);
         }
@@ -180,9 +196,10 @@ impl Poller {
             operation,
             now: self.context.now(),
         };
-        match &poll.cursor {
-            Some(cursor) => reading.in_order(cursor).await,
-            None => reading.as_listed().await,
+        match (&poll.changes, &poll.cursor) {
+            (Some(changes), _) => reading.changed(changes).await,
+            (None, Some(cursor)) => reading.in_order(cursor).await,
+            (None, None) => reading.as_listed().await,
         }
     }
 
@@ -215,7 +232,18 @@ impl Poller {
         items: Vec<Listed>,
         cursor: Option<String>,
     ) -> Result<(), Failed> {
-        if items.is_empty() && cursor.is_none() {
+        self.accept_with(trigger, items, cursor, Vec::new()).await
+    }
+
+    /// As [`Poller::accept`], with what is known of the items from there on.
+    async fn accept_with(
+        &self,
+        trigger: &Trigger,
+        items: Vec<Listed>,
+        cursor: Option<String>,
+        prints: Vec<Print>,
+    ) -> Result<(), Failed> {
+        if items.is_empty() && cursor.is_none() && prints.is_empty() {
             return Ok(());
         }
         let plan = self.link.plan();
@@ -242,6 +270,7 @@ impl Poller {
             plan_hash: self.context.plan.hash,
             events,
             cursor: cursor.map(|value| (self.cursor_id(), value)),
+            prints: (!prints.is_empty()).then(|| (self.cursor_id(), prints)),
         };
         let traced = self.context.traced(&intake);
         let accepted = self

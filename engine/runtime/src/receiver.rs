@@ -256,6 +256,9 @@ impl Receiver {
             .inbox_accept(intake)
             .await
             .map_err(|error| Refusal::NotStored(error.to_string()))?;
+        for poll in &webhook.wakes {
+            self.context.polls.wake(&hook.connection.id, poll);
+        }
         if accepted.messages > 0 {
             self.context
                 .trace_accepted(&stream, &traced, "webhook", began);
@@ -397,6 +400,7 @@ impl Work {
             plan_hash: self.context.plan.hash,
             events,
             cursor: None,
+            prints: None,
         })
     }
 
@@ -442,11 +446,24 @@ fn check_content_type(webhook: &Webhook, headers: &HeaderMap) -> Result<(), Refu
         || webhook
             .content_types
             .iter()
-            .any(|one| one.eq_ignore_ascii_case(essence));
+            .any(|one| is_media_type(one, essence));
     if taken {
         Ok(())
     } else {
         Err(Refusal::ContentType(webhook.content_types.join(", ")))
+    }
+}
+
+/// Whether a media type is one that is taken; `*` stands for any characters.
+fn is_media_type(taken: &str, given: &str) -> bool {
+    let (taken, given) = (taken.to_ascii_lowercase(), given.to_ascii_lowercase());
+    match taken.split_once('*') {
+        None => taken == given,
+        Some((start, end)) => {
+            given.len() >= start.len() + end.len()
+                && given.starts_with(start)
+                && given.ends_with(end)
+        }
     }
 }
 

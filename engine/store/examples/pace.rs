@@ -288,6 +288,7 @@ fn intake(numbers: std::ops::Range<usize>) -> Intake {
         plan_hash: [0; 32],
         events: events.collect(),
         cursor: None,
+        prints: None,
     }
 }
 

@@ -279,7 +279,11 @@ fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error>
         accept_event(group, intake, event, deliveries, at)?;
     }
     let cursor = moved_cursor(group, intake)?;
-    if !intake.events.is_empty() || cursor.is_some() {
+    let prints = intake
+        .prints
+        .clone()
+        .filter(|(_, prints)| !prints.is_empty());
+    if !intake.events.is_empty() || cursor.is_some() || prints.is_some() {
         let entry = Entry::Intake(IntakeEntry {
             connection: intake.connection.clone(),
             stream: intake.stream.clone(),
@@ -291,6 +295,7 @@ fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error>
             deduplicated: accepted.deduplicated,
             known,
             cursor,
+            prints,
         });
         group.push(at, &entry, &Bytes::new())?;
     }

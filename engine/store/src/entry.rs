@@ -7,7 +7,7 @@
 //! Unknown members are ignored and new ones must have a default, so that an older journal stays readable.
 
 use crate::journal::frame::Frame;
-use crate::model::{CrosswalkEntry, Delivery, Exchange, Note, Origin};
+use crate::model::{CrosswalkEntry, Delivery, Exchange, Note, Origin, Print};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{DeliveryState, Event, Group, Progress};
 use ml_connector_core::identity::{
@@ -77,6 +77,9 @@ pub(crate) struct IntakeEntry {
     pub(crate) known: Vec<(InstanceId, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cursor: Option<CursorEntry>,
+    /// What a poll knows of its items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) prints: Option<(StreamId, Vec<Print>)>,
 }
 
 /// A poll's cursor moved.

@@ -29,6 +29,20 @@ pub struct Intake {
     pub events: Vec<IntakeEvent>,
     /// A poll cursor that moves in this commit.
     pub cursor: Option<(StreamId, String)>,
+    /// What a poll knows of its items from this commit on.
+    pub prints: Option<(StreamId, Vec<Print>)>,
+}
+
+/// What a poll knows of an item of its list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Print {
+    /// The item's id.
+    pub id: String,
+    /// What stands for its content; nothing if it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print: Option<String>,
+    /// How often it has changed; 1 when it was first seen.
+    pub number: u64,
 }
 
 /// How events came.

@@ -11,7 +11,7 @@ use crate::lock::{Lock, LockError};
 use crate::medium::Medium;
 use crate::meter::{Meter, Meters};
 use crate::model::{
-    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Members, Message, Note,
+    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Members, Message, Note, Print,
     Selection, Transition,
 };
 use crate::open::{self, Opening, Rebuilding};
@@ -228,6 +228,48 @@ impl Store {
     pub async fn cursor(&self, poll: &StreamId) -> Result<Option<String>, Error> {
         let found = self.shared()?.view.get(&key::cursor(poll))?;
         Ok(found.map(|value| String::from_utf8_lossy(&value).into_owned()))
+    }
+
+    /// What a poll knows of an item.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn print(&self, poll: &StreamId, id: &str) -> Result<Option<Print>, Error> {
+        let found = self.shared()?.view.get(&key::print(poll, id))?;
+        let odd = || Error::Index("what is known of an item cannot be read".to_owned());
+        found
+            .map(|bytes| row::read_print(&bytes).ok_or_else(odd))
+            .transpose()
+            .map(|found| found.filter(|found| found.id == id))
+    }
+
+    /// A page of what a poll knows of its items, in an order of its own, after the item `after`.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub async fn prints(
+        &self,
+        poll: &StreamId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Print>, Error> {
+        let prefix = key::prints(poll);
+        let from = match after {
+            Some(id) => {
+                let mut from = key::print(poll, id).to_vec();
+                from.push(0);
+                from.into()
+            }
+            None => prefix.clone(),
+        };
+        self.blocking(move |shared| {
+            let odd = || Error::Index("what is known of an item cannot be read".to_owned());
+            let range = shared.view.range(&from, &key::behind(&prefix), limit)?;
+            let prints = range.iter().map(|(_, bytes)| row::read_print(bytes));
+            prints.map(|print| print.ok_or_else(odd)).collect()
+        })
+        .await
     }
 
     /// Reserves due deliveries of a lane (pending, uncertain, or held until now), oldest due first, only the head of each

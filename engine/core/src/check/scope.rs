@@ -39,7 +39,7 @@ pub(super) struct Scope<'a> {
 }
 
 /// Names the engine supplies, and why one of them is not there where it is not.
-const WORDS: [(&str, &str); 20] = [
+const WORDS: [(&str, &str); 21] = [
     (
         "settings",
         "`settings` belong to a connection and are read by its connector; an integration has `params`",
@@ -72,6 +72,10 @@ const WORDS: [(&str, &str); 20] = [
     (
         "page",
         "`page` is read in the request of an operation with `paginate`",
+    ),
+    (
+        "over",
+        "`over` is read only where a poll has `over`, in its `with`",
     ),
     (
         "cursor",

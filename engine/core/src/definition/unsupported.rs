@@ -18,20 +18,12 @@ pub struct Unsupported {
 }
 
 /// Everything this version refuses.
-pub static UNSUPPORTED: &[Unsupported] = &[
-    Unsupported {
-        table: "Integration",
-        key: "schedule",
-        word: None,
-        help: "deliveries are made at any time; remove `schedule`",
-    },
-    Unsupported {
-        table: "Poll",
-        key: "detect",
-        word: Some("fingerprint"),
-        help: "poll with a cursor on what tells when a record was changed",
-    },
-];
+pub static UNSUPPORTED: &[Unsupported] = &[Unsupported {
+    table: "Integration",
+    key: "schedule",
+    word: None,
+    help: "deliveries are made at any time; remove `schedule`",
+}];
 
 /// Whether a key of a table is refused whatever it says.
 pub(super) fn key<'a>(

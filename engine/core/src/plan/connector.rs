@@ -412,6 +412,9 @@ pub struct Trigger {
     pub id: EventId,
     /// JSON Schema of one event.
     pub schema: Document,
+    /// JSON Schema of what `id` is read of, where that is not the event: the item of a list that is compared with what it
+    /// was.
+    pub item: Option<Document>,
 }
 
 /// Which event an event is.
@@ -480,6 +483,8 @@ pub struct Webhook {
     pub refused: u16,
     /// Media types taken.
     pub content_types: Vec<String>,
+    /// Polls that a genuine call makes run at once.
+    pub wakes: Vec<String>,
 }
 
 /// How a webhook proves who sent it.
@@ -530,6 +535,34 @@ pub struct Poll {
     pub every: Duration,
     /// How the cursor moves, if there is one.
     pub cursor: Option<Cursor>,
+    /// A list for each of whose items the poll is made.
+    pub over: Option<Over>,
+    /// Where content decides what is an event: which part of it, and what is gone.
+    pub changes: Option<Changes>,
+}
+
+/// A list for each of whose items a poll is made. Its items are seen as `over`.
+#[derive(Debug)]
+pub struct Over {
+    /// Name of a read operation whose result is a list.
+    pub operation: String,
+    /// Its input. Sees `settings`.
+    pub with: IndexMap<String, Template>,
+    /// For which of its items. Sees `over`, `settings`.
+    pub when: Option<Expression>,
+}
+
+/// Events of a list that does not say what has changed: items whose content differs from what it was.
+#[derive(Debug)]
+pub struct Changes {
+    /// What of an item counts; nothing stands for all of it.
+    pub of: Vec<Path>,
+    /// What does not.
+    pub ignore: Vec<Path>,
+    /// Whether an item that is gone is an event.
+    pub deleted: bool,
+    /// Where more than so many percent of the known items are gone at once, none is taken for deleted.
+    pub deleted_share_max: u32,
 }
 
 /// How a poll's cursor moves: to the greatest value seen, in the commit that stores the items.

@@ -69,12 +69,43 @@ enum Walk {
 impl Reading<'_> {
     /// A list without a cursor: page by page, in its own order.
     pub(super) async fn as_listed(&self) -> Result<(), Failed> {
-        let mut pages = Pages::new(self, Document::Null)?;
-        while let Some(items) = pages.next().await? {
-            let listed = self.listed(None, items)?;
-            self.poller.accept(self.trigger, listed, None).await?;
+        for over in self.over().await? {
+            let mut pages = Pages::over(self, Document::Null, over)?;
+            while let Some(items) = pages.next().await? {
+                let listed = self.listed(None, items)?;
+                self.poller.accept(self.trigger, listed, None).await?;
+            }
         }
         Ok(())
+    }
+
+    /// The items that the poll goes over; nothing, once, where it goes over none.
+    pub(super) async fn over(&self) -> Result<Vec<Option<Document>>, Failed> {
+        let Some(over) = &self.poll.over else {
+            return Ok(vec![None]);
+        };
+        let plan = self.poller.link.plan();
+        let missing = || definition(format!("there is no operation `{}`", over.operation));
+        let operation = plan.connector.operations.get(&over.operation);
+        let operation = operation.ok_or_else(missing)?;
+        let scope = Scope::new().with("settings", &plan.settings);
+        let input = protocol::input(operation, &over.with, &scope).map_err(definition)?;
+        let mut pages = Pages::of(self, operation, input, Document::Null);
+        let mut found = Vec::new();
+        while let Some(items) = pages.next().await? {
+            for item in items {
+                let scope = Scope::new()
+                    .with("settings", &plan.settings)
+                    .with("over", &item);
+                let wanted = match &over.when {
+                    Some(when) => when.holds(&scope).map_err(definition)?,
+                    None => true,
+                };
+                drop(scope);
+                found.extend(wanted.then_some(Some(item)));
+            }
+        }
+        Ok(found)
     }
 
     /// Everything since the cursor, oldest first. Usually one walk; after each that could not hold
@@ -225,7 +256,11 @@ impl Reading<'_> {
     }
 
     /// A page's items, each looked at by itself.
-    fn listed(&self, cursor: Option<&Cursor>, items: Vec<Document>) -> Result<Vec<Listed>, Failed> {
+    pub(super) fn listed(
+        &self,
+        cursor: Option<&Cursor>,
+        items: Vec<Document>,
+    ) -> Result<Vec<Listed>, Failed> {
         let listed = items
             .into_iter()
             .map(|document| self.look_at(cursor, &document))
@@ -313,8 +348,9 @@ pub(super) fn route(
 }
 
 /// The pages of a list, one after the other.
-struct Pages<'a> {
+pub(super) struct Pages<'a> {
     reading: &'a Reading<'a>,
+    operation: &'a Operation,
     input: Document,
     from: Document,
     page: Option<Document>,
@@ -323,30 +359,50 @@ struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     fn new(reading: &'a Reading<'a>, from: Document) -> Result<Self, Failed> {
+        Self::over(reading, from, None)
+    }
+
+    /// The pages for one of the items that the poll goes over.
+    pub(super) fn over(
+        reading: &'a Reading<'a>,
+        from: Document,
+        over: Option<Document>,
+    ) -> Result<Self, Failed> {
         let settings = &reading.poller.link.plan().settings;
-        let scope = Scope::new()
+        let mut scope = Scope::new()
             .with("settings", settings)
             .with("cursor", &from);
+        if let Some(over) = over {
+            scope.set_owned("over", over);
+        }
         let with = &reading.poll.with;
         let input = protocol::input(reading.operation, with, &scope).map_err(definition)?;
         drop(scope);
-        Ok(Self {
+        Ok(Self::of(reading, reading.operation, input, from))
+    }
+
+    fn of(
+        reading: &'a Reading<'a>,
+        operation: &'a Operation,
+        input: Document,
+        from: Document,
+    ) -> Self {
+        Self {
             reading,
+            operation,
             input,
             from,
             page: Some(Document::Null),
             read: 0,
-        })
+        }
     }
 
     /// The items of the next page, if there is one.
-    async fn next(&mut self) -> Result<Option<Vec<Document>>, Failed> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Document>>, Failed> {
         let Some(page) = self.page.take() else {
             return Ok(None);
         };
-        let Reading {
-            poller, operation, ..
-        } = self.reading;
+        let (poller, operation) = (self.reading.poller, self.operation);
         let paginate = operation.paginate.as_ref();
         let pages_max = paginate.map_or(1, |paginate| paginate.pages_max.max(1));
         if self.read >= pages_max {

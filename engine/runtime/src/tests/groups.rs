@@ -78,7 +78,7 @@ async fn events_of_a_group_make_one_delivery_and_late_ones_another() {
 #[tokio::test]
 async fn a_full_group_is_followed_by_the_next_and_none_is_lost_by_a_crash() {
     let mut world = World::with(BY_DAY).await;
-    world.ledger.fail("POST /receipts", &[Fault::DoneAndSilent]);
+    world.ledger.fail("POST /receipts", &[Fault::CutAfter]);
     for id in ["PM1", "PM2", "PM3", "PM4"] {
         world.collect(id, 4950).await;
         world.crash_and_restart().await;

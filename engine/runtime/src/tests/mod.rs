@@ -5,6 +5,7 @@ mod systems;
 mod world;
 
 mod api;
+mod changes;
 mod circuits;
 mod groups;
 mod intake;

@@ -135,6 +135,12 @@ impl<'a> Staged<'a> {
                 IVec::from(cursor.value.as_bytes()),
             );
         }
+        if let Some((poll, prints)) = &intake.prints {
+            for print in prints {
+                self.changes
+                    .set(key::print(poll, &print.id), row::print(print));
+            }
+        }
         for (instance, known) in &intake.known {
             let instance = self.number(instance.as_str())?;
             self.counts(instance).duplicates += known;

@@ -16,6 +16,7 @@
 //! | crosswalk | `x` table, 0, key | values, JSON |
 //! | group | `g` hash(instance, group key) | [`super::row::GroupRow`] |
 //! | member | `m` delivery, delivery that joined it | nothing |
+//! | print | `p` hash(poll), hash(item's id) | [`super::row::print`] |
 //! | cursor | `u` poll | cursor |
 //!
 //! Hashes are the first 16 bytes of a SHA-256. Whatever is found by one is compared with the journal before it is
@@ -43,6 +44,7 @@ const ORDER: u8 = b'o';
 const REFERENCE: u8 = b'r';
 const CURSOR: u8 = b'u';
 const GROUP: u8 = b'g';
+const PRINT: u8 = b'p';
 const MEMBER: u8 = b'm';
 
 /// Key, in the tree itself, of the index's format version.
@@ -102,6 +104,16 @@ pub(crate) fn seen(stream: &StreamId, event_id: &str) -> IVec {
 
 pub(crate) fn ledger(instance: &InstanceId, key: &DedupKey) -> IVec {
     join(LEDGER, &[&short(LEDGER, instance.as_str(), key.as_str())])
+}
+
+/// All keys of a poll's items.
+pub(crate) fn prints(poll: &StreamId) -> IVec {
+    join(PRINT, &[&short(PRINT, poll.as_str(), "")])
+}
+
+pub(crate) fn print(poll: &StreamId, id: &str) -> IVec {
+    let (poll, id) = (short(PRINT, poll.as_str(), ""), short(PRINT, "", id));
+    join(PRINT, &[&poll, &id])
 }
 
 pub(crate) fn group(instance: &InstanceId, key: &str) -> IVec {

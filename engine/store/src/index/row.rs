@@ -4,7 +4,7 @@ use ml_connector_core::delivery::{Awaited, Class, DeliveryState, StateKind};
 use sled::IVec;
 
 use super::key::{self, Short};
-use crate::model::Counts;
+use crate::model::{Counts, Print};
 
 /// What the index knows of a delivery: enough to fold its next record without reading the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +182,31 @@ impl GroupRow {
         };
         bytes.is_empty().then_some(row)
     }
+}
+
+/// What a poll knows of an item.
+pub(crate) fn print(print: &Print) -> IVec {
+    let mut out = Vec::with_capacity(40 + print.id.len());
+    put_number(&mut out, print.number);
+    let content = print.print.as_deref().unwrap_or_default();
+    put_number(&mut out, content.len() as u64);
+    out.extend_from_slice(content.as_bytes());
+    out.extend_from_slice(print.id.as_bytes());
+    IVec::from(out)
+}
+
+/// Reads [`print`].
+pub(crate) fn read_print(mut bytes: &[u8]) -> Option<Print> {
+    let bytes = &mut bytes;
+    let number = take_number(bytes)?;
+    let length = usize::try_from(take_number(bytes)?).ok()?;
+    let (content, id) = bytes.split_at_checked(length)?;
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    Some(Print {
+        id: text(id)?,
+        print: Some(text(content)?).filter(|content| !content.is_empty()),
+        number,
+    })
 }
 
 /// A value that is one number.

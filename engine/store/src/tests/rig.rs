@@ -126,6 +126,7 @@ pub(super) fn intake(events: Vec<IntakeEvent>) -> Intake {
         plan_hash: [7; 32],
         events,
         cursor: None,
+        prints: None,
     }
 }
 

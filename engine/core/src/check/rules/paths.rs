@@ -12,7 +12,7 @@ use crate::yaml;
 pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
     for connector in context.library.connectors.values() {
         for trigger in connector.triggers.values() {
-            let schema = Schema::of(&trigger.schema);
+            let schema = Schema::of(trigger.item.as_ref().unwrap_or(&trigger.schema));
             if let EventId::At(paths) = &trigger.id {
                 for one in paths {
                     path(context, one, &schema, findings);

@@ -15,6 +15,7 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
     }
     for connector in context.library.connectors.values() {
         feeds(context, connector, findings);
+        wakes(context, connector, findings);
         secrets(context, connector, findings);
     }
     for integration in context.library.integrations.values() {
@@ -250,6 +251,39 @@ fn feeds(context: &Context<'_>, connector: &Connector, findings: &mut Findings) 
                     |name| Some((owner, route(["triggers", name]))),
                 ));
             }
+        }
+    }
+}
+
+/// A webhook wakes polls of its own connector.
+fn wakes(context: &Context<'_>, connector: &Connector, findings: &mut Findings) {
+    let owner = Owner::Connector(connector);
+    let is_poll = |name: &str| {
+        let trigger = connector.triggers.get(name);
+        trigger.is_some_and(|trigger| matches!(trigger.kind, TriggerKind::Poll(_)))
+    };
+    let polls: Vec<&str> = connector
+        .triggers
+        .keys()
+        .map(String::as_str)
+        .filter(|name| is_poll(name))
+        .collect();
+    for trigger in connector.triggers.values() {
+        let TriggerKind::Webhook(webhook) = &trigger.kind else {
+            continue;
+        };
+        for name in webhook.wakes.iter().filter(|name| !is_poll(name)) {
+            let at = route(["triggers", &trigger.name, "wakes"]);
+            let message = format!("connector `{}` has no poll `{name}`", connector.id);
+            findings.push(unknown(
+                context,
+                codes::UNKNOWN_TRIGGER,
+                context.locator.value(owner, &at),
+                message,
+                name,
+                &polls,
+                |name| Some((owner, route(["triggers", name]))),
+            ));
         }
     }
 }

@@ -219,7 +219,26 @@ impl<'a> One<'_, 'a> {
             };
             // Without a cursor there is nothing to go on from.
             let cursor = poll.cursor.as_ref().map(|_| Entry::text());
-            let scope = Rc::new(self.scope().maybe("cursor", cursor));
+            let mut scope = self.scope().maybe("cursor", cursor);
+            if let Some(over) = &poll.over {
+                let named = Named {
+                    what: "`over`",
+                    wants: Wants::Read,
+                    operation: &over.operation,
+                    under: route(["triggers", &trigger.name, "over"]),
+                };
+                self.call(&named, &over.with, &settings);
+                let element = match result(self.found(&over.operation)) {
+                    Entry::List(each) => *each,
+                    other => other,
+                };
+                let seen = Rc::new(self.scope().with("over", element.clone()));
+                if let Some(when) = &over.when {
+                    self.walk.expression(self.owner, "when", when, &seen);
+                }
+                scope = scope.with("over", element);
+            }
+            let scope = Rc::new(scope);
             let named = Named {
                 what: "a poll",
                 wants: Wants::Read,

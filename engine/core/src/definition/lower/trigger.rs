@@ -1,9 +1,13 @@
 //! Triggers.
 
 use super::super::reader::Reader;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::plan::{
-    Cursor, CursorKind, EventId, Poll, SignatureEncoding, Trigger, TriggerKind, Verify, Webhook,
+    Changes, Cursor, CursorKind, EventId, Over, Poll, SignatureEncoding, Trigger, TriggerKind,
+    Verify, Webhook,
 };
+use serde_json::{Value as Document, json};
 
 pub(super) fn lower(name: String, kind: &str, reader: &Reader<'_, '_>) -> Trigger {
     let within = (kind == "webhook")
@@ -14,16 +18,55 @@ pub(super) fn lower(name: String, kind: &str, reader: &Reader<'_, '_>) -> Trigge
     } else {
         TriggerKind::Poll(poll(reader))
     };
+    let schema = reader.schema("schema");
     Trigger {
         stream: reader.opt_text("feeds").unwrap_or_else(|| name.clone()),
         name,
-        kind,
         id: match within {
             Some(within) => EventId::Content(within),
             None => EventId::At(reader.paths("id")),
         },
-        schema: reader.schema("schema"),
+        schema: match by_content(&kind) {
+            Some(changes) => of_changes(&schema, changes),
+            None => schema.clone(),
+        },
+        item: by_content(&kind).map(|_| schema),
+        kind,
     }
+}
+
+fn by_content(kind: &TriggerKind) -> Option<&Changes> {
+    match kind {
+        TriggerKind::Poll(poll) => poll.changes.as_ref(),
+        TriggerKind::Webhook(_) => None,
+    }
+}
+
+/// What an event about an item's content looks like. What the item's schema refers to within itself stays at the root,
+/// where references look for it.
+fn of_changes(item: &Document, changes: &Changes) -> Document {
+    let mut item = item.clone();
+    let defs = item.as_object_mut().and_then(|item| item.remove("$defs"));
+    let words: &[&str] = if changes.deleted {
+        item = json!({ "anyOf": [item, { "type": "null" }] });
+        &["new", "changed", "deleted"]
+    } else {
+        &["new", "changed"]
+    };
+    let mut event = json!({
+        "type": "object",
+        "properties": {
+            "change": { "enum": words },
+            "id": { "type": "string" },
+            "number": { "type": "integer" },
+            "item": item,
+        },
+        "required": ["change", "id", "number", "item"],
+    });
+    if let (Some(defs), Some(event)) = (defs, event.as_object_mut()) {
+        event.insert("$defs".to_owned(), defs);
+    }
+    event
 }
 
 fn webhook(reader: &Reader<'_, '_>) -> Webhook {
@@ -35,6 +78,7 @@ fn webhook(reader: &Reader<'_, '_>) -> Webhook {
         accepted: reader.count("accepted"),
         refused: reader.count("refused"),
         content_types: reader.texts("content_types"),
+        wakes: reader.texts("wakes"),
     }
 }
 
@@ -71,8 +115,30 @@ fn verify(reader: &Reader<'_, '_>) -> Verify {
 }
 
 fn poll(reader: &Reader<'_, '_>) -> Poll {
-    reader.word("detect", &[("new", ()), ("fingerprint", ())]);
+    let by_content = reader.word("detect", &[("new", false), ("fingerprint", true)]) == Some(true);
+    if let Some(cursor) = reader.node("cursor").filter(|_| by_content) {
+        let what = "`detect: fingerprint` reads the whole list each time and has no cursor";
+        reader
+            .cx
+            .report(Diagnostic::error(codes::EXCLUSIVE_KEYS, cursor.span, what));
+    }
+    let paths = |key| match reader.opt_object("fingerprint") {
+        Some(one) if one.node(key).is_some() => one.paths(key),
+        Some(_) | None => Vec::new(),
+    };
+    let changes = Changes {
+        of: paths("of"),
+        ignore: paths("ignore"),
+        deleted: reader.word("deleted", &[("ignore", false), ("event", true)]) == Some(true),
+        deleted_share_max: reader.count("deleted_share_max"),
+    };
     Poll {
+        over: reader.opt_object("over").map(|one| Over {
+            operation: one.text("operation"),
+            with: one.templates("with").collect(),
+            when: one.opt_expression("when"),
+        }),
+        changes: by_content.then_some(changes),
         operation: reader.text("operation"),
         with: reader.templates("with").collect(),
         every: reader.duration("every"),

@@ -11,7 +11,9 @@ pub(crate) const RESULT: Sees = &["result"];
 /// What a health call read.
 pub(crate) const HEALTH: Sees = &["result", "settings"];
 /// A poll's input.
-pub(crate) const POLL: Sees = &["settings", "cursor"];
+pub(crate) const POLL: Sees = &["settings", "cursor", "over"];
+/// An item of the list that a poll goes over.
+pub(crate) const OVER: Sees = &["over", "settings"];
 /// A request. `secrets` only in operations of kind `session`.
 pub(crate) const REQUEST: Sees = &[
     "settings",

@@ -84,7 +84,14 @@ static WEBHOOK: Table = Table {
                 "content_types",
                 Shape::List(&Shape::Text),
                 "[application/json]",
-                "The media types that are taken.",
+                "The media types that are taken; `*` stands for any characters, as in `application/*+json`.",
+            ),
+            default(
+                "wakes",
+                Shape::List(&Shape::Identifier),
+                "[]",
+                "Polls of this connector that a genuine call makes run at once: for notifications that only say that \
+                 something has changed.",
             ),
         ],
     ],
@@ -183,12 +190,85 @@ static POLL: Table = Table {
                 "detect",
                 Shape::Word(&["new", "fingerprint"]),
                 "new",
-                "Which items are events: those whose id is new, or those whose content has changed.",
+                "Which items are events: those whose id is new, or those whose content has changed. With `fingerprint` the \
+                 whole list is read each time, and an event is `{ change: new, changed or deleted, id, number, item }`: \
+                 `number` counts the changes of the item, and `item` is null where it is deleted. `id` and `schema` are \
+                 those of the item.",
+            ),
+            optional(
+                "fingerprint",
+                Shape::Object(&FINGERPRINT),
+                "What of an item counts for `detect: fingerprint`. Default: all of it.",
+            ),
+            default(
+                "deleted",
+                Shape::Word(&["ignore", "event"]),
+                "ignore",
+                "For `detect: fingerprint`: whether an item that is gone after the whole list was read is an event.",
+            ),
+            default(
+                "deleted_share_max",
+                Shape::Count { min: 1, max: 100 },
+                "10",
+                "Where more than so many percent of the known items are gone at once, or the list is empty, the list is \
+                 taken for incomplete: nothing is deleted, and the poll fails.",
+            ),
+            optional(
+                "over",
+                Shape::Object(&OVER),
+                "A list for each of whose items the poll is made; `with` reads the item as `over`.",
             ),
         ],
         &[required("id", Shape::OneOrMore(&Shape::JsonPath), EVENT_ID)],
         COMMON,
     ],
+    rules: &[
+        Rule::AtMostOne(&["cursor", "over"]),
+        Rule::AtMostOne(&["cursor", "fingerprint"]),
+    ],
+};
+
+static FINGERPRINT: Table = Table {
+    name: "Fingerprint",
+    doc: "What of an item counts.",
+    rows: &[&[
+        default(
+            "of",
+            Shape::List(&Shape::JsonPath),
+            "[]",
+            "Only what stands at these places.",
+        ),
+        default(
+            "ignore",
+            Shape::List(&Shape::JsonPath),
+            "[]",
+            "All but what stands at these places.",
+        ),
+    ]],
+    rules: &[Rule::AtMostOne(&["of", "ignore"])],
+};
+
+static OVER: Table = Table {
+    name: "Over",
+    doc: "A list for each of whose items a poll is made.",
+    rows: &[&[
+        required(
+            "operation",
+            Shape::Identifier,
+            "A read operation of this connector whose result is a list.",
+        ),
+        default(
+            "with",
+            Shape::Map(Keys::Identifier, &Shape::Template(scopes::SETTINGS)),
+            "{}",
+            "Its input.",
+        ),
+        optional(
+            "when",
+            Shape::Expression(scopes::OVER),
+            "For which of its items. None: all.",
+        ),
+    ]],
     rules: &[],
 };
 

@@ -172,7 +172,7 @@ fn places_and_what_was_reported_can_be_asked_for() {
     );
     assert_eq!(
         show(&netledger(&["outcomes", "1", "outcome"])),
-        Some("217:37".to_owned())
+        Some("222:37".to_owned())
     );
     assert_eq!(show(&netledger(&["operations", "nothing"])), None);
     assert!(library.is_broken(&netledger(&["operations", "find_bill"])));

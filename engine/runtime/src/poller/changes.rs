@@ -1,0 +1,146 @@
+//! Lists that do not say what has changed: the whole list is read each time, and an item is an event if its content is not
+//! what it was.
+//!
+//! What is known of an item is stored in the commit that accepts the event about it, so a crash between the two cannot lose
+//! a change. An item whose content is what it was causes no write. In memory are one page and sixteen bytes for each item.
+
+use super::backlog::Item;
+use super::reading::{Listed, Pages, Reading};
+use super::{Failed, definition};
+use bytes::Bytes;
+use ml_connector_core::plan::Changes;
+use ml_connector_core::protocol::fingerprint;
+use ml_connector_store::Print;
+use serde_json::{Value as Document, json};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
+
+/// Known items read from the store at once, and events of one commit.
+const PART: usize = 500;
+
+/// What stands for an item that was listed.
+type Short = [u8; 16];
+
+fn short(id: &str) -> Short {
+    let digest: [u8; 32] = Sha256::digest(id).into();
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+impl Reading<'_> {
+    /// Reads the whole list and accepts what differs from what is known.
+    pub(super) async fn changed(&self, changes: &Changes) -> Result<(), Failed> {
+        let mut seen = HashSet::new();
+        for over in self.over().await? {
+            let mut pages = Pages::over(self, Document::Null, over)?;
+            while let Some(items) = pages.next().await? {
+                self.page(changes, items, &mut seen).await?;
+            }
+        }
+        if changes.deleted {
+            self.gone(changes, &seen).await?;
+        }
+        Ok(())
+    }
+
+    async fn page(
+        &self,
+        changes: &Changes,
+        items: Vec<Document>,
+        seen: &mut HashSet<Short>,
+    ) -> Result<(), Failed> {
+        let poll = self.poller.cursor_id();
+        let (mut events, mut prints, mut odd) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            let Some(id) = self.trigger.id.of(&item, self.now) else {
+                odd.push(item);
+                continue;
+            };
+            // One that is listed twice, on the edge of two pages, counts as it was listed first.
+            if !seen.insert(short(&id)) {
+                continue;
+            }
+            let print = fingerprint(&item, &changes.of, &changes.ignore);
+            let known = self.poller.context.store.print(&poll, &id).await;
+            let known = known.map_err(Failed::Store)?;
+            if known
+                .as_ref()
+                .is_some_and(|known| known.print.as_ref() == Some(&print))
+            {
+                continue;
+            }
+            let new = known.as_ref().is_none_or(|known| known.print.is_none());
+            let number = known.map_or(0, |known| known.number) + 1;
+            let change = if new { "new" } else { "changed" };
+            events.push(self.event(change, &id, number, &item)?);
+            prints.push(Print {
+                id,
+                print: Some(print),
+                number,
+            });
+        }
+        events.extend(self.listed(None, odd)?);
+        let (trigger, poller) = (self.trigger, self.poller);
+        poller.accept_with(trigger, events, None, prints).await
+    }
+
+    fn event(
+        &self,
+        change: &str,
+        id: &str,
+        number: u64,
+        item: &Document,
+    ) -> Result<Listed, Failed> {
+        let event = json!({ "change": change, "id": id, "number": number, "item": item });
+        let raw = Bytes::from(serde_json::to_vec(&event).map_err(definition)?);
+        let (id, at) = (format!("{id} #{number}"), self.now);
+        Ok(Listed::Fine(Item { id, raw, at }))
+    }
+
+    /// The whole list has been read: what was known and is not in it is gone, unless that is so much that the list was
+    /// probably not all of it.
+    async fn gone(&self, changes: &Changes, seen: &HashSet<Short>) -> Result<(), Failed> {
+        let (store, poll) = (&self.poller.context.store, self.poller.cursor_id());
+        let (mut known, mut gone) = (0_usize, Vec::new());
+        let mut after: Option<String> = None;
+        loop {
+            let part = store.prints(&poll, after.as_deref(), PART).await;
+            let part = part.map_err(Failed::Store)?;
+            let last = part.len() < PART;
+            after = part.last().map(|print| print.id.clone());
+            for print in part.into_iter().filter(|print| print.print.is_some()) {
+                known += 1;
+                if !seen.contains(&short(&print.id)) {
+                    gone.push((print.id, print.number));
+                }
+            }
+            if last {
+                break;
+            }
+        }
+        let share = usize::try_from(changes.deleted_share_max).unwrap_or(usize::MAX);
+        let most = (known.saturating_mul(share) / 100).max(1);
+        if gone.len() > most || !gone.is_empty() && seen.is_empty() {
+            let (gone, poll) = (gone.len(), self.poller.name());
+            return Err(definition(format!(
+                "{gone} of {known} known items are not in the list of {poll} any more: that is more than \
+                 `deleted_share_max` allows, so none is taken for deleted; raise it if they are gone"
+            )));
+        }
+        for part in gone.chunks(PART) {
+            let (mut events, mut prints) = (Vec::new(), Vec::new());
+            for (id, number) in part {
+                let number = number + 1;
+                events.push(self.event("deleted", id, number, &Document::Null)?);
+                let id = id.clone();
+                prints.push(Print {
+                    id,
+                    print: None,
+                    number,
+                });
+            }
+            let (trigger, poller) = (self.trigger, self.poller);
+            poller.accept_with(trigger, events, None, prints).await?;
+        }
+        Ok(())
+    }
+}
