@@ -22,7 +22,7 @@ const BY_DAY: Changes<'static> = &[
     ),
     (
         "reference: \"{{ payment.id }}\"",
-        "reference: \"{{ group.key }}/{{ group.number }}\"",
+        "reference: \"{{ group.key }}-{{ group.number }}\"",
     ),
     (
         "note: \"for {{ payment.customer }}\"",
@@ -63,7 +63,7 @@ async fn events_of_a_group_make_one_delivery_and_late_ones_another() {
     assert_eq!(all[1].state, DeliveryState::Joined { into: first });
     assert!(world.ledger.posted().is_empty(), "it waits for more");
     let day = &world.now().to_string()[..10];
-    let (one, two) = (format!("{day}/1"), format!("{day}/2"));
+    let (one, two) = (format!("{day}-1"), format!("{day}-2"));
     until_posted(&world, &[&one]).await;
     world.webhook(&[event("EV-PM2", "PM2")]).await;
     world.collect("PM3", 4950).await;
@@ -84,7 +84,7 @@ async fn a_full_group_is_followed_by_the_next_and_none_is_lost_by_a_crash() {
         world.crash_and_restart().await;
     }
     let day = &world.now().to_string()[..10];
-    let (one, two) = (format!("{day}/1"), format!("{day}/2"));
+    let (one, two) = (format!("{day}-1"), format!("{day}-2"));
     until_posted(&world, &[&one, &two]).await;
     let all = world.deliveries().await;
     let joined = all
@@ -112,10 +112,10 @@ async fn a_group_that_a_system_does_not_call_complete_waits_until_its_end() {
     );
     world.collect("PM2", 2).await;
     let day = &world.now().to_string()[..10];
-    until_posted(&world, &[&format!("{day}/1")]).await;
+    until_posted(&world, &[&format!("{day}-1")]).await;
     world.collect("PM3", 1).await;
     let began = world.now();
-    until_posted(&world, &[&format!("{day}/1"), &format!("{day}/2")]).await;
+    until_posted(&world, &[&format!("{day}-1"), &format!("{day}-2")]).await;
     assert!(world.now().duration_since(began).as_mins() >= 10);
     world.stop().await;
 }

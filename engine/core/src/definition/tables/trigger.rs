@@ -190,10 +190,8 @@ static POLL: Table = Table {
                 "detect",
                 Shape::Word(&["new", "fingerprint"]),
                 "new",
-                "Which items are events: those whose id is new, or those whose content has changed. With `fingerprint` the \
-                 whole list is read each time, and an event is `{ change: new, changed or deleted, id, number, item }`: \
-                 `number` counts the changes of the item, and `item` is null where it is deleted. `id` and `schema` are \
-                 those of the item.",
+                "Which items are events: those whose id is new, or (`fingerprint`) those whose content has changed: the whole \
+                 list is read, and an event is `{ change, id, number, item }`; `id` and `schema` are those of the item.",
             ),
             optional(
                 "fingerprint",
@@ -210,8 +208,8 @@ static POLL: Table = Table {
                 "deleted_share_max",
                 Shape::Count { min: 1, max: 100 },
                 "10",
-                "Where more than so many percent of the known items are gone at once, or the list is empty, the list is \
-                 taken for incomplete: nothing is deleted, and the poll fails.",
+                "Where more than so many percent of the known items are gone at once, or the list is empty, nothing is taken for \
+                 deleted, and the poll fails.",
             ),
             optional(
                 "over",

@@ -164,15 +164,15 @@ fn places_and_what_was_reported_can_be_asked_for() {
     let netledger = |rest: &[&'static str]| [&["connectors", "netledger"], rest].concat();
     assert_eq!(
         show(&netledger(&["operations", "list_bills", "request", "path"])),
-        Some("108:35".to_owned())
+        Some("130:35".to_owned())
     );
     assert_eq!(
         show(&netledger(&["operations", "list_bills"])),
-        Some("105:3".to_owned())
+        Some("127:3".to_owned())
     );
     assert_eq!(
         show(&netledger(&["outcomes", "1", "outcome"])),
-        Some("222:37".to_owned())
+        Some("244:37".to_owned())
     );
     assert_eq!(show(&netledger(&["operations", "nothing"])), None);
     assert!(library.is_broken(&netledger(&["operations", "find_bill"])));

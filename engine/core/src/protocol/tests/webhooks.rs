@@ -19,6 +19,7 @@ fn hook(verify: Verify) -> Webhook {
         accepted: 202,
         refused: 401,
         content_types: vec!["application/json".to_owned()],
+        wakes: Vec::new(),
     }
 }
 
