@@ -2,7 +2,7 @@
 
 use super::answer::{Findings, Node, counter, error_nodes, number, storable};
 use super::company::{Company, Invoice, InvoicePay, Period};
-use super::fields::{date_of, reference};
+use super::fields::{date_of, items, reference, verdict};
 use super::keys::normal;
 use super::period::{journal_digits, open_period};
 use super::xml::{self, Element, Flag, Flags, PERIODS, YES_NO};
@@ -58,12 +58,7 @@ pub(super) fn post(
     run: &Run<'_>,
 ) -> Outcome {
     let flags = Flags::read(parameters, "PostArInvoices", FLAGS)?;
-    let document = Element::parse(document, "XmlIn")?;
-    document.expect_root("PostArInvoices")?;
-    document.expect_children(&["Item*"], false)?;
-    for item in &document.children {
-        item.expect_children(ITEM, false)?;
-    }
+    let document = items(document, "PostArInvoices", ITEM)?;
     let period = open_period(company, flags.get("PostingPeriod"), run)?;
     let ignore = flags.yes("IgnoreWarnings");
     let drafts: Vec<Draft> = document
@@ -71,12 +66,7 @@ pub(super) fn post(
         .iter()
         .map(|item| check(company, item, ignore, run))
         .collect();
-    let invalid = drafts
-        .iter()
-        .filter(|draft| !draft.findings.errors.is_empty())
-        .count();
-    let entire = flags.yes("ApplyIfEntireDocumentValid");
-    let posts = !flags.yes("ValidateOnly") && (invalid == 0 || !entire);
+    let (invalid, posts) = verdict(&flags, drafts.iter().map(|draft| &draft.findings));
     let mut root = Node::new("PostArInvoices");
     let mut validated = 0;
     let mut journal = None;

@@ -4,7 +4,7 @@ use super::answer::{
     Exception, Findings, Node, counter, error_nodes, number, storable, warning_nodes,
 };
 use super::company::{CashEntry, Company, Period};
-use super::fields::{date_of, reference};
+use super::fields::{date_of, ledger_line, reference, verdict};
 use super::period::{journal_digits, open_period};
 use super::settings::GlJournals;
 use super::xml::{self, Element, Flag, Flags, PERIODS, YES_NO};
@@ -87,12 +87,7 @@ pub(super) fn post(
     for item in &document.children {
         drafts.push(check(company, item, period, ignore, run));
     }
-    let invalid = drafts
-        .iter()
-        .filter(|(_, findings)| !findings.errors.is_empty())
-        .count();
-    let entire = flags.yes("ApplyIfEntireDocumentValid");
-    let posts = !flags.yes("ValidateOnly") && (invalid == 0 || !entire);
+    let (invalid, posts) = verdict(&flags, drafts.iter().map(|(_, findings)| findings));
     let mut root = Node::new("PostCbDepositsWithdrawals");
     let mut processed = 0;
     let mut journal = None;
@@ -230,41 +225,12 @@ fn check_lines(
 ) -> Vec<(String, Decimal)> {
     let mut lines = Vec::new();
     for line in entry.all("LedgerDistribution") {
-        let code = line.text_or_blank("LedgerCode");
-        match company.ledger_code(code) {
-            None => findings.error(
-                "LedgerCode",
-                code,
-                number::NOT_FOUND,
-                "Ledger code not found",
-            ),
-            Some(own) if own.on_hold => {
-                findings.error(
-                    "LedgerCode",
-                    code,
-                    number::ON_HOLD,
-                    "Ledger code is on hold",
-                );
-            }
-            Some(own) if own.control => {
-                findings.warning("LedgerCode", code, "Ledger code is a control account");
-            }
-            Some(_) => {}
-        }
-        let text = line.text_or_blank("LedgerValue");
-        let amount = xml::number(text, 2).unwrap_or_else(|| {
-            findings.error(
-                "LedgerValue",
-                text,
-                number::NOT_NUMERIC,
-                "Value is not numeric",
-            );
-            Decimal::ZERO
-        });
+        let (code, amount) = ledger_line(company, line, "LedgerValue", findings);
         if amount.is_sign_negative() {
+            let text = line.text_or_blank("LedgerValue");
             findings.warning("LedgerValue", text, "Ledger value is negative");
         }
-        lines.push((code.to_owned(), amount));
+        lines.push((code, amount));
     }
     let sum: Decimal = lines.iter().map(|(_, amount)| *amount).sum();
     if sum != value {

@@ -1,10 +1,10 @@
 //! Reading the fields that several transaction objects share: dates, references, banks, amounts (SY 3.5, 4.1, 9).
 
 use super::Run;
-use super::answer::{Findings, number, storable};
+use super::answer::{Exception, Findings, number, storable};
 use super::company::Company;
 use super::settings::TooLong;
-use super::xml::{self, Element};
+use super::xml::{self, Element, Flags};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
@@ -88,4 +88,63 @@ pub(super) fn amount(field: &'static str, text: &str, findings: &mut Findings) -
         findings.error(field, text, number::NOT_NUMERIC, "Value is not numeric");
     }
     value
+}
+
+/// The code and the amount (element `value`) of a line that goes to the general ledger (SY 4.8, 4.10).
+pub(super) fn ledger_line(
+    company: &Company,
+    line: &Element,
+    value: &'static str,
+    findings: &mut Findings,
+) -> (String, Decimal) {
+    let code = line.text_or_blank("LedgerCode");
+    match company.ledger_code(code) {
+        None => findings.error(
+            "LedgerCode",
+            code,
+            number::NOT_FOUND,
+            "Ledger code not found",
+        ),
+        Some(own) if own.on_hold => {
+            findings.error(
+                "LedgerCode",
+                code,
+                number::ON_HOLD,
+                "Ledger code is on hold",
+            );
+        }
+        Some(own) if own.control => {
+            findings.warning("LedgerCode", code, "Ledger code is a control account");
+        }
+        Some(_) => {}
+    }
+    let text = line.text_or_blank(value);
+    let amount = xml::number(text, 2).unwrap_or_else(|| {
+        findings.error(value, text, number::NOT_NUMERIC, "Value is not numeric");
+        Decimal::ZERO
+    });
+    (code.to_owned(), amount)
+}
+
+/// A document of items, each with these elements (SY 3.5).
+pub(super) fn items(document: &str, root: &str, elements: &[&str]) -> Result<Element, Exception> {
+    let document = Element::parse(document, "XmlIn")?;
+    document.expect_root(root)?;
+    document.expect_children(&["Item*"], false)?;
+    for item in &document.children {
+        item.expect_children(elements, false)?;
+    }
+    Ok(document)
+}
+
+/// How many items are invalid, and whether the others post: not when only asked to validate, and not beside an invalid
+/// one when the document applies as a whole or not at all (SY 3.6).
+pub(super) fn verdict<'f>(
+    flags: &Flags,
+    findings: impl Iterator<Item = &'f Findings>,
+) -> (usize, bool) {
+    let invalid = findings.filter(|one| !one.errors.is_empty()).count();
+    let entire = flags.yes("ApplyIfEntireDocumentValid");
+    let posts = !flags.yes("ValidateOnly") && (invalid == 0 || !entire);
+    (invalid, posts)
 }

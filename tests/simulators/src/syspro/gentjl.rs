@@ -4,9 +4,9 @@ use super::answer::{
     Exception, Findings, Node, counter, error_nodes, number, storable, warning_nodes,
 };
 use super::company::{Company, GlJournal, GlLine, Period};
-use super::fields::{date_of, reference};
+use super::fields::{date_of, ledger_line, reference};
 use super::period::journal_digits;
-use super::xml::{self, Element, Flag, Flags, YES_NO};
+use super::xml::{Element, Flag, Flags, YES_NO};
 use super::{Fault, Outcome, Run};
 use rust_decimal::Decimal;
 
@@ -266,39 +266,9 @@ fn lines(
 ) -> Vec<GlLine> {
     let mut lines = Vec::new();
     for line in item.all("JournalDetails") {
-        let code = line.text_or_blank("LedgerCode");
-        match company.ledger_code(code) {
-            None => findings.error(
-                "LedgerCode",
-                code,
-                number::NOT_FOUND,
-                "Ledger code not found",
-            ),
-            Some(own) if own.on_hold => {
-                findings.error(
-                    "LedgerCode",
-                    code,
-                    number::ON_HOLD,
-                    "Ledger code is on hold",
-                );
-            }
-            Some(own) if own.control => {
-                findings.warning("LedgerCode", code, "Ledger code is a control account");
-            }
-            Some(_) => {}
-        }
-        let text = line.text_or_blank("EntryAmount");
-        let amount = xml::number(text, 2).unwrap_or_else(|| {
-            findings.error(
-                "EntryAmount",
-                text,
-                number::NOT_NUMERIC,
-                "Value is not numeric",
-            );
-            Decimal::ZERO
-        });
+        let (code, amount) = ledger_line(company, line, "EntryAmount", findings);
         lines.push(GlLine {
-            code: code.to_owned(),
+            code,
             reference: reference(line.text_or_blank("Reference"), findings, run),
             amount,
             comment: storable(line.text_or_blank("Comment")),

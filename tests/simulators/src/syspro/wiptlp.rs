@@ -2,7 +2,7 @@
 
 use super::answer::{Findings, Node, counter, error_nodes, number};
 use super::company::{Company, Labour, Period};
-use super::fields::{date_of, reference};
+use super::fields::{date_of, items, reference, verdict};
 use super::period::{journal_digits, open_period};
 use super::xml::{self, Element, Flag, Flags, PERIODS, YES_NO};
 use super::{Outcome, Run};
@@ -50,12 +50,7 @@ pub(super) fn post(
     run: &Run<'_>,
 ) -> Outcome {
     let flags = Flags::read(parameters, "PostLabour", FLAGS)?;
-    let document = Element::parse(document, "XmlIn")?;
-    document.expect_root("PostLabour")?;
-    document.expect_children(&["Item*"], false)?;
-    for item in &document.children {
-        item.expect_children(ITEM, false)?;
-    }
+    let document = items(document, "PostLabour", ITEM)?;
     let period = open_period(company, flags.get("PostingPeriod"), run)?;
     let mut drafts = Vec::new();
     for item in &document.children {
@@ -67,12 +62,7 @@ pub(super) fn post(
             run,
         ));
     }
-    let invalid = drafts
-        .iter()
-        .filter(|(_, findings)| !findings.errors.is_empty())
-        .count();
-    let entire = flags.yes("ApplyIfEntireDocumentValid");
-    let posts = !flags.yes("ValidateOnly") && (invalid == 0 || !entire);
+    let (invalid, posts) = verdict(&flags, drafts.iter().map(|(_, findings)| findings));
     let mut root = Node::new("PostLabour");
     let mut validated = 0;
     let mut journal: Option<String> = None;
