@@ -56,19 +56,20 @@ async fn every_receipt_of_lost_money_is_taken_back_whatever_comes_first() {
     assert_eq!(story.count(failures, StateKind::Delivered).await, 4);
     assert_eq!(story.count(failures, StateKind::Skipped).await, 1);
     // The credits that held the money are as they were before it came.
-    let erp = lock(&cast.erp);
-    let company = erp.company("EDU1").unwrap();
-    for receipt in erp
-        .receipts()
-        .iter()
-        .filter(|own| own.amount.is_sign_negative())
     {
-        for (invoice, _) in &receipt.distribution {
-            let invoice = company.invoice(&receipt.customer, invoice).unwrap();
-            assert!(invoice.balance.is_zero(), "{invoice:?}");
+        let erp = lock(&cast.erp);
+        let company = erp.company("EDU1").unwrap();
+        for receipt in erp
+            .receipts()
+            .iter()
+            .filter(|own| own.amount.is_sign_negative())
+        {
+            for (invoice, _) in &receipt.distribution {
+                let invoice = company.invoice(&receipt.customer, invoice).unwrap();
+                assert!(invoice.balance.is_zero(), "{invoice:?}");
+            }
         }
     }
-    drop(erp);
     story.end().await;
 }
 
@@ -102,6 +103,28 @@ async fn reversals_survive_crashes_before_and_after_their_effect() {
         story.settle(made).await;
         story.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_reversals_a_cancelled_chargeback_is_no_second_receipt() {
+    let cast = Cast::new();
+    let story = cast.script(&[RECEIPTS]).start().await;
+    let payments = cast.collect(&story, 1);
+    {
+        let mut collector = lock(&cast.collector);
+        let later = story.now() + SignedDuration::from_millis(5);
+        collector
+            .charge_back(&payments[0], "refund_requested", later)
+            .unwrap();
+        collector.cancel_charge_back(&payments[0], later).unwrap();
+    }
+    cast.announce(&story);
+    story.settle(4).await;
+    let holds = story.holds().await;
+    assert_eq!(holds.len(), 1, "{holds:?}");
+    assert!(holds[0].why.contains("reversed"), "{holds:?}");
+    // The first receipt is the right one: the books agree.
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

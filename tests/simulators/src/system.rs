@@ -17,9 +17,7 @@ pub trait Simulated: Debug + Send + 'static {
     fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply;
 
     /// Lets what the system does by itself happen up to this moment: calls it held back, jobs it runs.
-    fn tick(&mut self, now: Timestamp) {
-        let _nothing_by_itself = now;
-    }
+    fn tick(&mut self, _now: Timestamp) {}
 
     /// When it will next do something by itself; `None` if nothing waits.
     fn next_tick_at(&self) -> Option<Timestamp> {

@@ -20,7 +20,7 @@ mod world;
 
 pub use closing::{Closing, EngineCounts, Line, Money};
 pub use files::definitions;
-pub use pairing::{Account, Doing, Pairing, Part, Play, Tally};
+pub use pairing::{Account, Doing, Pairing, Part, Play, Starting, Tally};
 pub use plan::Options;
 pub use world::{CrosswalkRow, Progress, World};
 

@@ -12,6 +12,9 @@ use std::pin::Pin;
 /// A future of a trait object.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A pairing's systems being set up.
+pub type Starting = Doing<'static, Result<Box<dyn Play>, Error>>;
+
 /// A pairing that can be demonstrated.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairing {
@@ -20,7 +23,7 @@ pub struct Pairing {
     /// What happens in it, in a sentence.
     pub title: &'static str,
     /// Sets its systems up, each behind a port; nothing has been sent yet.
-    pub start: fn(Options, Timestamp) -> Doing<'static, Result<Box<dyn Play>, Error>>,
+    pub start: fn(Options, Timestamp) -> Starting,
 }
 
 /// One part of a demonstration.
