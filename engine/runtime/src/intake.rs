@@ -128,6 +128,7 @@ impl Listener {
         odd: Option<&Trouble>,
         now: Timestamp,
     ) -> Option<NewDelivery> {
+        let mut unrouted = false;
         let (dedup_key, order_key, joins, trouble) = match routing.route(&self.instance) {
             Route::NotMine => return None,
             Route::Mine {
@@ -136,6 +137,7 @@ impl Listener {
                 joins,
             } => (dedup_key, order_key, joins, odd.cloned()),
             Route::Failed { dedup_key, trouble } => {
+                unrouted = true;
                 let trouble = odd.cloned().unwrap_or(trouble);
                 (dedup_key, None, None, Some(trouble))
             }
@@ -157,6 +159,7 @@ impl Listener {
             order_key,
             state,
             joins,
+            unrouted,
         })
     }
 }

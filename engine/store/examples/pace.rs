@@ -273,6 +273,7 @@ fn intake(numbers: std::ops::Range<usize>) -> Intake {
                 due_at: received_at,
             },
             joins: None,
+            unrouted: false,
         };
         IntakeEvent {
             id,

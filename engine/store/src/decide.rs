@@ -10,7 +10,7 @@ use crate::index::row::{self, Row};
 use crate::index::view::View;
 use crate::journal::{Appender, At, Journal};
 use crate::model::{
-    Accepted, CrosswalkEntry, Delivery, Intake, IntakeEvent, NewDelivery, Note, Transition,
+    Accepted, CrosswalkEntry, Delivery, Intake, IntakeEvent, NewDelivery, Note, Routing, Transition,
 };
 use crate::{Error, read};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use ml_connector_core::delivery::{
     Awaited, DeliveryState, Event, Policy, RepeatSafety, RetryPolicy, step,
 };
 use ml_connector_core::hex;
-use ml_connector_core::identity::{DeliveryId, InstanceId, MessageId};
+use ml_connector_core::identity::{DedupKey, DeliveryId, InstanceId, MessageId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ const ENTRIES_PER_RECORD: usize = 500;
 pub(crate) enum Command {
     Accept(Intake),
     Record(Box<Transition>),
+    Route(Box<Routing>),
     Crosswalk {
         entries: Vec<CrosswalkEntry>,
         at: Timestamp,
@@ -83,7 +84,7 @@ impl Command {
                 .iter()
                 .map(|event| event.raw.len() + 512)
                 .sum(),
-            Self::Record(_) | Self::Note(..) | Self::Check(_) => 1024,
+            Self::Record(_) | Self::Route(_) | Self::Note(..) | Self::Check(_) => 1024,
             Self::Crosswalk { entries, .. } => entries.len() * 128,
         }
     }
@@ -166,10 +167,10 @@ impl<'v, 'g> Group<'v, 'g> {
         Ok(true)
     }
 
-    /// Whether an instance has had a dedup key, believed as above.
-    fn is_known(&self, instance: &InstanceId, made: &crate::NewDelivery) -> Result<bool, Error> {
-        let Some(found) = self.staged.get(&key::ledger(instance, &made.dedup_key))? else {
-            return Ok(false);
+    /// The delivery an instance made of a dedup key, believed as above.
+    fn known(&self, instance: &InstanceId, dedup: &DedupKey) -> Result<Option<DeliveryId>, Error> {
+        let Some(found) = self.staged.get(&key::ledger(instance, dedup))? else {
+            return Ok(None);
         };
         let id = row::read_number(&found).ok_or_else(|| odd("a dedup key"))?;
         let row = self
@@ -178,11 +179,11 @@ impl<'v, 'g> Group<'v, 'g> {
             .ok_or_else(|| odd("a dedup key"))?;
         if row.position < self.journal.end() {
             let (_, delivery) = self.load(DeliveryId(id))?;
-            if delivery.dedup_key != made.dedup_key || delivery.instance != *instance {
+            if delivery.dedup_key != *dedup || delivery.instance != *instance {
                 return Err(odd("a dedup key"));
             }
         }
-        Ok(true)
+        Ok(Some(DeliveryId(id)))
     }
 
     /// Makes sure that the delivery which an event joins is what the index says, believed as above.
@@ -212,6 +213,7 @@ pub(crate) fn decide(group: &mut Group<'_, '_>, command: &Command) -> Result<Ans
     match command {
         Command::Accept(intake) => accept(group, intake).map(Answer::Accepted),
         Command::Record(transition) => record(group, transition).map(Answer::Recorded),
+        Command::Route(routing) => route(group, routing).map(Answer::Recorded),
         Command::Crosswalk {
             entries,
             at,
@@ -247,7 +249,8 @@ fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error>
         for new in &event.deliveries {
             let twice =
                 |made: &Made| made.instance == new.instance && made.dedup_key == new.dedup_key;
-            if deliveries.iter().any(twice) || group.is_known(&new.instance, new)? {
+            let made_before = || group.known(&new.instance, &new.dedup_key);
+            if deliveries.iter().any(twice) || made_before()?.is_some() {
                 accepted.deduplicated += u32::from(!duplicate);
                 match known
                     .iter_mut()
@@ -266,6 +269,7 @@ fn accept(group: &mut Group<'_, '_>, intake: &Intake) -> Result<Accepted, Error>
                     dedup_key: new.dedup_key.clone(),
                     order_key: new.order_key.clone(),
                     state,
+                    unrouted: new.unrouted,
                     group: joined,
                 });
             }
@@ -392,6 +396,7 @@ fn record(group: &mut Group<'_, '_>, transition: &Transition) -> Result<Arc<Deli
         delivery,
         before: row.position,
         new_reference,
+        stood_in: None,
         remember: transition.remember.clone(),
         event: Some(transition.event.clone()),
         exchange: transition.exchange.clone(),
@@ -412,6 +417,64 @@ fn record(group: &mut Group<'_, '_>, transition: &Transition) -> Result<Arc<Deli
         release_if_there(group, transition.delivery, awaited, at)?;
     }
     let changed = group.changed.get(&transition.delivery);
+    changed
+        .map(|(_, delivery)| Arc::clone(delivery))
+        .ok_or_else(|| odd("a change"))
+}
+
+/// Gives a delivery its lane and keys. If another one has its dedup key, this one is skipped as a duplicate.
+fn route(group: &mut Group<'_, '_>, routing: &Routing) -> Result<Arc<Delivery>, Error> {
+    let (row, present) = group.load(routing.delivery)?;
+    if present.revision != routing.revision {
+        return Err(Error::Changed(routing.delivery));
+    }
+    let at = to_the_microsecond(routing.at);
+    let mut delivery = Delivery::clone(&present);
+    let twin = match &routing.keys {
+        Some(keys) => group.known(&present.instance, &keys.dedup_key)?,
+        None => None,
+    };
+    let mut stood_in = None;
+    let event = if let Some(twin) = twin.filter(|twin| *twin != routing.delivery) {
+        Event::Skipped {
+            reason: format!("a duplicate: {twin} has its dedup key"),
+        }
+    } else {
+        delivery.lane.clone_from(&routing.lane);
+        if let Some(keys) = &routing.keys {
+            stood_in = Some(delivery.dedup_key.clone());
+            delivery.dedup_key.clone_from(&keys.dedup_key);
+            delivery.order_key.clone_from(&keys.order_key);
+            delivery.unrouted = false;
+        }
+        Event::Routed
+    };
+    let (state, progress) = (&present.state, &present.progress);
+    // It was claimed or decided about meanwhile: whoever asked must look again.
+    let stepped = step(state, progress, event.clone(), &UNUSED, at, 0)
+        .map_err(|_| Error::Changed(routing.delivery))?;
+    delivery.changed_at = at;
+    delivery.revision += 1;
+    delivery.state = stepped.state;
+    delivery.progress = stepped.progress;
+    let ended = delivery.state.kind().is_terminal();
+    let entry = TransitionEntry {
+        delivery,
+        before: row.position,
+        new_reference: false,
+        stood_in,
+        remember: Vec::new(),
+        event: Some(event),
+        exchange: None,
+        actor: None,
+        plan: hex(&routing.plan_hash),
+    };
+    change(group, entry, at)?;
+    if ended {
+        let delivery = routing.delivery;
+        release_waiting(group, &Awaited::Delivery { delivery }, at)?;
+    }
+    let changed = group.changed.get(&routing.delivery);
     changed
         .map(|(_, delivery)| Arc::clone(delivery))
         .ok_or_else(|| odd("a change"))
@@ -539,6 +602,7 @@ fn release(
         delivery,
         before: row.position,
         new_reference: false,
+        stood_in: None,
         remember: Vec::new(),
         event: Some(Event::Released),
         exchange: None,
@@ -549,7 +613,7 @@ fn release(
     Ok(true)
 }
 
-/// A release follows no policy: `step` needs one and does not look at it.
+/// A release and a routing follow no policy: `step` needs one and does not look at it.
 const UNUSED: Policy = Policy {
     retry: RetryPolicy {
         first: Duration::ZERO,

@@ -109,6 +109,8 @@ pub(crate) struct Made {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) order_key: Option<OrderKey>,
     pub(crate) state: DeliveryState,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unrouted: bool,
     /// The group it joined or began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) group: Option<MadeGroup>,
@@ -134,6 +136,7 @@ impl Made {
             lane: self.lane.clone(),
             dedup_key: self.dedup_key.clone(),
             order_key: self.order_key.clone(),
+            unrouted: self.unrouted,
             reference: None,
             created_at: at,
             changed_at: at,
@@ -168,6 +171,9 @@ pub(crate) struct TransitionEntry {
     /// Whether the reference was not known before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) new_reference: bool,
+    /// The dedup key that stood in until now, where the delivery got its own keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stood_in: Option<DedupKey>,
     /// Crosswalk entries set with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) remember: Vec<CrosswalkEntry>,

@@ -103,6 +103,8 @@ pub struct NewDelivery {
     pub state: DeliveryState,
     /// The group of events it joins, if several make one delivery.
     pub joins: Option<Joins>,
+    /// See [`Delivery::unrouted`].
+    pub unrouted: bool,
 }
 
 /// What became of an intake. It is on disk when this is returned.
@@ -165,6 +167,10 @@ pub struct Delivery {
     pub dedup_key: DedupKey,
     /// Its place in order.
     pub order_key: Option<OrderKey>,
+    /// Whether its routing failed: the dedup key only stands in for the one that the integration will give it, so it
+    /// must be routed again before anything is sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrouted: bool,
     /// Our reference, from the first claim on.
     pub reference: Option<Reference>,
     /// When it was accepted.
@@ -204,6 +210,32 @@ pub struct Transition {
     pub actor: Option<String>,
     /// Hash of the plan that decided.
     pub plan_hash: [u8; 32],
+}
+
+/// A delivery that was routed once more, before anything was sent.
+#[derive(Debug, Clone)]
+pub struct Routing {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// The revision it was decided on.
+    pub revision: u32,
+    /// When.
+    pub at: Timestamp,
+    /// The lane it belongs to.
+    pub lane: ConnectionId,
+    /// Its keys, where it was unrouted before.
+    pub keys: Option<Keys>,
+    /// Hash of the plan that routed it.
+    pub plan_hash: [u8; 32],
+}
+
+/// What a definition makes of an event to tell deliveries apart and to order them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// Unique within the instance.
+    pub dedup_key: DedupKey,
+    /// Its place in order.
+    pub order_key: Option<OrderKey>,
 }
 
 /// One exchange with a system, for the audit: redacted by construction, cut to a size.

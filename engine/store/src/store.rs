@@ -12,6 +12,7 @@ use crate::medium::Medium;
 use crate::meter::{Meter, Meters};
 use crate::model::{
     Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Members, Message, Note, Print,
+    Routing,
     Selection, Transition,
 };
 use crate::open::{self, Opening, Rebuilding};
@@ -341,6 +342,20 @@ impl Store {
     /// [`Error::Changed`] if the revision is not the present one, [`Error::Missing`] if there is no such delivery.
     pub async fn delivery_record(&self, transition: Transition) -> Result<Delivery, Error> {
         match self.submit(Command::Record(Box::new(transition))).await? {
+            Answer::Recorded(delivery) => Ok(Arc::unwrap_or_clone(delivery)),
+            Answer::Accepted(_) | Answer::Released(_) | Answer::Noted => Err(Error::Closed),
+        }
+    }
+
+    /// Routes a delivery that waits and of which nothing was sent: it gets its lane, and its keys if it was unrouted. If
+    /// another delivery of the instance has the dedup key, it is skipped as a duplicate instead, in the same commit.
+    /// Ends the reservation.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if the revision is not the present one, or if something was sent; [`Error::Missing`] if there is
+    /// no such delivery.
+    pub async fn delivery_route(&self, routing: Routing) -> Result<Delivery, Error> {
+        match self.submit(Command::Route(Box::new(routing))).await? {
             Answer::Recorded(delivery) => Ok(Arc::unwrap_or_clone(delivery)),
             Answer::Accepted(_) | Answer::Released(_) | Answer::Noted => Err(Error::Closed),
         }

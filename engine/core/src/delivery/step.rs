@@ -51,6 +51,8 @@ pub enum Event {
     },
     /// No further event joins the group: it may be prepared.
     GroupClosed,
+    /// It was routed once more before anything was sent: it has its keys and its lane now.
+    Routed,
     /// Fetching or mapping failed, so nothing was sent.
     NotPrepared(Trouble),
     /// The integration says that this record needs nothing.
@@ -101,6 +103,7 @@ impl Event {
             Self::Claimed { .. } => Some((StateKind::Pending, "claim")),
             Self::GroupWaits { .. } => Some((StateKind::Pending, "group waits")),
             Self::GroupClosed => Some((StateKind::Pending, "group closed")),
+            Self::Routed => Some((StateKind::Pending, "routing")),
             Self::NotPrepared(_) => Some((StateKind::Pending, "preparation failure")),
             Self::Skipped { .. } => Some((StateKind::Pending, "skip")),
             Self::NotSent { .. } => Some((StateKind::InFlight, "not sent")),
@@ -193,6 +196,11 @@ pub fn step(
         } => turn.claimed(lease_until, fingerprint),
         Event::GroupWaits { due_at } => turn.gathering(state, due_at)?,
         Event::GroupClosed => turn.closed(state)?,
+        Event::Routed if progress.attempts > 0 => {
+            let hint = ": it was sent under the keys and to the lane that it has";
+            return Err(refusal(state, "routing", hint));
+        }
+        Event::Routed => DeliveryState::Pending { due_at: now },
         Event::NotPrepared(trouble) => turn.trouble(trouble),
         Event::Skipped { reason } => turn.finish(DeliveryState::Skipped { reason }),
         Event::NotSent { why } => turn.not_sent(&why),

@@ -146,6 +146,7 @@ fn events() -> Vec<Event> {
             after: None,
         }),
         Event::Released,
+        Event::Routed,
     ];
     all.extend(outcomes().into_iter().map(Event::Answered));
     for decision in [
@@ -415,6 +416,21 @@ fn only_what_awaits_something_is_released_by_itself() {
     assert!(take(&hold(false, Some(crosswalk())), Event::Released, look_up()).is_ok());
     assert!(take(&hold(false, None), Event::Released, look_up()).is_err());
     assert!(take(&hold(true, Some(crosswalk())), Event::Released, look_up()).is_err());
+}
+
+#[test]
+fn nothing_that_was_ever_sent_is_routed_again() {
+    let waiting = DeliveryState::Pending { due_at: now() };
+    assert_eq!(
+        take(&waiting, Event::Routed, look_up()).unwrap().state,
+        waiting
+    );
+    let sent = Progress {
+        attempts: 1,
+        ..Progress::default()
+    };
+    let routed = step(&waiting, &sent, Event::Routed, &policy(look_up()), now(), 0);
+    assert!(routed.is_err());
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod gather;
 mod look_up;
 mod prepare;
 mod recover;
+mod route;
 mod shot;
 
 pub(crate) use recover::recover;

@@ -46,6 +46,9 @@ impl Job {
             Ok(event) => event,
             Err(trouble) => return self.not_prepared(trouble).await,
         };
+        if self.delivery.unrouted {
+            return self.route(&instance, &event).await;
+        }
         let (prepared, preparation) = match self.prepare(&instance, &event).await? {
             Preparing::Ready {
                 prepared,
@@ -490,6 +493,7 @@ fn cause(event: &Event) -> (Class, &str) {
         | Event::Claimed { .. }
         | Event::GroupWaits { .. }
         | Event::GroupClosed
+        | Event::Routed
         | Event::NotPrepared(_)
         | Event::Skipped { .. }
         | Event::StepDone { .. }

@@ -207,6 +207,11 @@ impl World {
         self.restart().await;
     }
 
+    /// The next start runs other definitions.
+    pub(super) fn redefine(&mut self, changes: Changes<'_>) {
+        self.plan = plan(changes);
+    }
+
     /// Another engine on the same store, which the one before has closed.
     pub(super) async fn restart(&mut self) {
         self.running = None;

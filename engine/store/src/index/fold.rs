@@ -9,7 +9,7 @@ use crate::entry::{Entry, EventEntry, IntakeEntry, Made, MadeGroup, TransitionEn
 use crate::journal::At;
 use crate::model::{Counts, CrosswalkEntry};
 use ml_connector_core::delivery::{DeliveryState, StateKind};
-use ml_connector_core::identity::DeliveryId;
+use ml_connector_core::identity::{DeliveryId, InstanceId, OrderKey};
 use sled::IVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -181,19 +181,7 @@ impl<'a> Staged<'a> {
             key::ledger(&made.instance, &made.dedup_key),
             row::number(id.0),
         );
-        let mut head = true;
-        if let Some(order_key) = made.order_key.as_ref().filter(|_| !row.kind.is_terminal()) {
-            let order = key::order(&made.instance, order_key);
-            match self.get(&order)? {
-                None => self.changes.insert(order, row::pair(id.0, id.0)),
-                Some(ends) => {
-                    let (first, last) = row::read_pair(&ends).ok_or_else(|| odd("an order"))?;
-                    head = false;
-                    self.change_row(last, |row| row.next = Some(id.0))?;
-                    self.changes.set(order, row::pair(first, id.0));
-                }
-            }
-        }
+        let head = self.line_up(id, &made.instance, made.order_key.as_ref(), row.kind)?;
         self.enter(id, &mut row, head);
         self.changes.insert(key::row(id), row.encode());
         match &made.group {
@@ -233,6 +221,28 @@ impl<'a> Staged<'a> {
         }
     }
 
+    /// Puts a delivery at the end of its order. Says whether nothing is before it.
+    fn line_up(
+        &mut self,
+        id: DeliveryId,
+        instance: &InstanceId,
+        order_key: Option<&OrderKey>,
+        kind: StateKind,
+    ) -> Result<bool, Unusable> {
+        let Some(order_key) = order_key.filter(|_| !kind.is_terminal()) else {
+            return Ok(true);
+        };
+        let order = key::order(instance, order_key);
+        let Some(ends) = self.get(&order)? else {
+            self.changes.insert(order, row::pair(id.0, id.0));
+            return Ok(true);
+        };
+        let (first, last) = row::read_pair(&ends).ok_or_else(|| odd("an order"))?;
+        self.change_row(last, |row| row.next = Some(id.0))?;
+        self.changes.set(order, row::pair(first, id.0));
+        Ok(false)
+    }
+
     fn transition(&mut self, entry: &TransitionEntry, at: At) -> Result<(), Unusable> {
         let delivery = &entry.delivery;
         let id = delivery.id;
@@ -242,11 +252,23 @@ impl<'a> Staged<'a> {
         self.leave(id, &mut row);
         let before = row.kind;
         row.position = at.position;
+        row.lane = self.number(delivery.lane.as_str())?;
         row.set_state(&delivery.state);
         let counts = self.counts(row.instance);
         let left = state_count(counts, before)?;
         *left = left.checked_sub(1).ok_or_else(|| odd("a counter"))?;
         *state_count(counts, row.kind)? += 1;
+        if let Some(stood_in) = &entry.stood_in {
+            let ledger = key::ledger(&delivery.instance, stood_in);
+            self.changes.remove(ledger);
+            let ledger = key::ledger(&delivery.instance, &delivery.dedup_key);
+            self.changes.insert(ledger, row::number(id.0));
+            let order_key = delivery.order_key.as_ref();
+            let head = self.line_up(id, &delivery.instance, order_key, row.kind)?;
+            self.enter(id, &mut row, head);
+            self.changes.set(key::row(id), row.encode());
+            return Ok(());
+        }
         let order = delivery
             .order_key
             .as_ref()

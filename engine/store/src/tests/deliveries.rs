@@ -190,6 +190,65 @@ async fn deliveries_with_one_order_key_go_one_after_another() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_is_routed_later_takes_its_keys_and_its_place_at_the_end() {
+    let rig = Rig::new();
+    let mut unrouted = |id: &str| {
+        let made = NewDelivery {
+            unrouted: true,
+            ..pending(&format!("unrouted event {id}"), None, 0)
+        };
+        event(id, vec![made])
+    };
+    let first = event("e1", vec![pending("k1", Some("o"), 0)]);
+    let events = vec![first, unrouted("e2"), unrouted("e3")];
+    rig.store.inbox_accept(intake(events)).await.unwrap();
+    let taken = reserve(&rig.store, 0, 9).await;
+    let routing = |delivery: &Delivery, dedup_key: &str| Routing {
+        delivery: delivery.id,
+        revision: delivery.revision,
+        at: at(1),
+        lane: lane(),
+        keys: Some(Keys {
+            dedup_key: dedup_key.into(),
+            order_key: Some("o".into()),
+        }),
+        plan_hash: [7; 32],
+    };
+    let routed = rig
+        .store
+        .delivery_route(routing(&taken[1], "k2"))
+        .await
+        .unwrap();
+    assert_eq!((routed.dedup_key.as_str(), routed.unrouted), ("k2", false));
+    let twin = rig
+        .store
+        .delivery_route(routing(&taken[2], "k2"))
+        .await
+        .unwrap();
+    assert_eq!(twin.state.kind(), StateKind::Skipped);
+    let stale = rig.store.delivery_route(routing(&taken[1], "k3")).await;
+    assert!(matches!(stale, Err(Error::Changed(_))));
+
+    let rig = rig.reopened().await;
+    assert_eq!(
+        due(&rig.store, 9).await,
+        ["e1"],
+        "it waits behind the first"
+    );
+    let again = intake(vec![
+        unrouted("e2"),
+        event("e4", vec![pending("k2", None, 0)]),
+    ]);
+    let accepted = rig.store.inbox_accept(again).await.unwrap();
+    assert_eq!((accepted.duplicates, accepted.deduplicated), (1, 1));
+    deliver(&rig.store, &reserve(&rig.store, 9, 1).await[0]).await;
+    assert_eq!(due(&rig.store, 9).await, ["e2"]);
+    let elsewhere = directory();
+    let rebuilt = open_on(&rig.disk.after_kill(), elsewhere.path()).unwrap();
+    assert_eq!(rebuilt.dump().unwrap(), rig.store.dump().unwrap());
+}
+
+#[tokio::test]
 async fn what_is_discarded_in_the_middle_of_an_order_does_not_stop_the_rest() {
     let rig = Rig::new();
     for id in ["e1", "e2", "e3"] {

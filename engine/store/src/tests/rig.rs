@@ -101,6 +101,7 @@ pub(super) fn pending(key: &str, order: Option<&str>, due: i64) -> NewDelivery {
         order_key: order.map(OrderKey::from),
         state: DeliveryState::Pending { due_at: at(due) },
         joins: None,
+        unrouted: false,
     }
 }
 
