@@ -273,9 +273,10 @@ impl Store {
         .await
     }
 
-    /// Reserves due deliveries of a lane (pending, uncertain, or held until now), oldest due first, only the head of each
-    /// order key, none twice until its transition is recorded or it is released. A reservation is not durable: what was
-    /// only reserved when the process ends is simply due again.
+    /// Reserves due deliveries of a lane (pending, uncertain, held until now, or in flight with a lease that has lapsed),
+    /// oldest due first, only the head of each order key, none twice until its transition is recorded or it is released:
+    /// whoever claimed it keeps it beyond its lease, for as long as it has not given it back. A reservation is not
+    /// durable: what was only reserved when the process ends is simply due again.
     ///
     /// # Errors
     /// If the index or a record cannot be read. Nothing is reserved then.

@@ -160,12 +160,13 @@ impl DeliveryState {
         }
     }
 
-    /// When a worker should take it up, if it waits for a time.
+    /// When a worker should take it up, if it waits for a time. For one in flight that is the end of its lease: whoever
+    /// sent it has not come back by then.
     pub const fn due_at(&self) -> Option<Timestamp> {
         match self {
             Self::Pending { due_at } | Self::Uncertain { due_at, .. } => Some(*due_at),
-            Self::InFlight { .. }
-            | Self::Held(_)
+            Self::InFlight { lease_until } => Some(*lease_until),
+            Self::Held(_)
             | Self::Delivered { .. }
             | Self::Skipped { .. }
             | Self::Discarded { .. }

@@ -155,8 +155,9 @@ impl Job {
             DeliveryState::Uncertain { .. } => self.look_up().await,
             // Held until a time that has come.
             DeliveryState::Held(_) => self.apply(Event::Released).await,
-            DeliveryState::InFlight { .. }
-            | DeliveryState::Delivered { .. }
+            // Nobody has it any more: its task died, or could not record what came of it.
+            DeliveryState::InFlight { .. } => self.lapsed().await,
+            DeliveryState::Delivered { .. }
             | DeliveryState::Skipped { .. }
             | DeliveryState::Discarded { .. }
             | DeliveryState::Joined { .. } => {
@@ -164,6 +165,14 @@ impl Job {
                 Ok(Done::Moved)
             }
         }
+    }
+
+    /// As after a crash: only its repeat safety leads on.
+    async fn lapsed(&mut self) -> Result<Done, NotRecorded> {
+        let delivery = self.delivery.clone();
+        self.delivery = recover::lost(&self.context, &self.links, delivery).await?;
+        self.log();
+        Ok(Done::Moved)
     }
 
     /// Records an event before or without sending.

@@ -1,4 +1,5 @@
-//! After a crash: what was claimed and not answered is not known, and is treated so.
+//! After a crash, of the process or of one task: what was claimed and not answered is not known, and
+//! is treated so.
 
 use super::aim::safety;
 use crate::connection::Links;

@@ -2,8 +2,10 @@
 
 use super::systems::Fault;
 use super::world::World;
-use ml_connector_core::delivery::{Class, DeliveryState};
-use ml_connector_core::identity::CrosswalkId;
+use crate::operator::Command;
+use ml_connector_core::delivery::{Class, DeliveryState, Event, StateKind};
+use ml_connector_core::identity::{ConnectionId, CrosswalkId};
+use ml_connector_store::Transition;
 use serde_json::json;
 use std::time::Duration;
 
@@ -241,6 +243,56 @@ async fn what_was_not_sent_is_tried_again_without_a_look_up() {
     world.until_state("PM1", "delivered").await;
     assert_eq!(world.ledger.count("GET /receipts"), 0);
     assert_eq!(world.ledger.posted(), ["PM1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_settles_is_looked_up_when_its_lease_has_lapsed() {
+    let world = World::new().await;
+    let ledger = ConnectionId::new("ledger");
+    let (connection, act) = (ledger.clone(), super::world::act());
+    let pause = Command::Pause { connection, act };
+    world.engine().execute(pause).await;
+    world.collect("PM1", 4950).await;
+    // A claim whose task has died: no answer will ever be recorded for it.
+    let waiting = world.delivery("PM1").await;
+    let lease_until = world.now() + jiff::SignedDuration::from_secs(60);
+    let mut progress = waiting.progress.clone();
+    progress.attempts = 1;
+    let claim = Transition {
+        delivery: waiting.id,
+        revision: waiting.revision,
+        at: world.now(),
+        event: Event::Claimed {
+            lease_until,
+            fingerprint: None,
+        },
+        state: DeliveryState::InFlight { lease_until },
+        progress,
+        reference: Some("PM1".into()),
+        exchange: None,
+        remember: Vec::new(),
+        actor: None,
+        plan_hash: [0; 32],
+    };
+    world.store().delivery_record(claim).await.unwrap();
+    let (connection, act) = (ledger, super::world::act());
+    let resume = Command::Resume { connection, act };
+    world.engine().execute(resume).await;
+    world.collect("PM2", 100).await;
+    world.until_state("PM2", "delivered").await;
+    assert_eq!(world.state("PM1").await.kind(), StateKind::InFlight);
+    world.clock.advance(MINUTE);
+    world.until_state("PM1", "uncertain").await;
+    // Absence is proven by two look-ups, and only then it is sent.
+    world
+        .while_time_passes("it is delivered", 10 * SECOND, async || {
+            let state = world.state("PM1").await;
+            (state.kind() == StateKind::Delivered).then_some(())
+        })
+        .await;
+    assert_eq!(world.ledger.count("GET /receipts"), 2);
+    assert_eq!(world.ledger.posted(), ["PM2", "PM1"]);
     world.stop().await;
 }
 

@@ -112,6 +112,25 @@ async fn a_delivery_is_reserved_once_until_it_is_released_or_recorded() {
 }
 
 #[tokio::test]
+async fn what_is_in_flight_is_due_when_its_lease_has_lapsed_and_nobody_has_it() {
+    let rig = Rig::new();
+    rig.store.inbox_accept(simple(&["e1"])).await.unwrap();
+    let delivery = reserve(&rig.store, 0, 1).await.remove(0);
+    let lease_end = 60;
+    let claimed = rig.store.delivery_record(claimed(&delivery)).await.unwrap();
+    // Whoever sent it still has it, however late it is.
+    assert!(due(&rig.store, lease_end + 3600).await.is_empty());
+    rig.store.delivery_release(delivery.id).await;
+    assert!(due(&rig.store, lease_end - 1).await.is_empty());
+    assert_eq!(reserve(&rig.store, lease_end, 9).await, [claimed]);
+    let rig = rig.reopened().await;
+    assert_eq!(due(&rig.store, lease_end).await, ["e1"]);
+    let elsewhere = directory();
+    let rebuilt = open_on(&rig.disk.after_kill(), elsewhere.path()).unwrap();
+    assert_eq!(rebuilt.dump(), rig.store.dump());
+}
+
+#[tokio::test]
 async fn nothing_is_handed_out_before_it_is_due_and_the_oldest_comes_first() {
     let rig = Rig::new();
     let events = [("e1", 30), ("e2", 10), ("e3", 20)];

@@ -52,7 +52,7 @@ async fn seen(store: &Store) -> String {
         "{:?} {:?} {:?} {:?}",
         store.delivery_list(&all).await.unwrap(),
         store.counts().await.unwrap(),
-        due(store, 9999).await,
+        due(store, 59).await,
         store.head().await.unwrap(),
     )
 }
