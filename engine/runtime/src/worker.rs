@@ -3,26 +3,26 @@
 //!
 //! It is a reconciler: a wake-up is a hint, the store says what is due. A reservation lives in
 //! memory only, so whatever a dying process had reserved is simply due again. While the lane's own
-//! circuit is open nothing is reserved; a delivery whose *source* cannot be read is parked,
-//! reserved, until that connection admits calls again. Neither costs an attempt or a commit.
+//! circuit is open nothing is reserved. Where a *source* cannot be read, the integration whose
+//! delivery met that stands aside until that connection admits calls again: its deliveries stay
+//! where they are, and those of other integrations pass them. None of that costs an attempt, a
+//! commit or memory per delivery.
 
 use crate::connection::{Link, Links};
 use crate::context::{Context, later};
 use crate::deliver::{Done, Job};
 use jiff::Timestamp;
-use ml_connector_core::identity::{ConnectionId, DeliveryId};
+use ml_connector_core::identity::{ConnectionId, DeliveryId, InstanceId};
 use ml_connector_store::Delivery;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
 /// Deliveries prepared ahead of the connection's own concurrency, so that reads of the source
 /// overlap with writes to the target.
 const AHEAD: usize = 8;
-/// Deliveries parked for other connections; when so many wait, the lane reserves no more.
-const PARKED_MAX: usize = 4096;
 /// The least wait when the store says that something is due which it does not hand out.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The wait after the store failed.
@@ -36,15 +36,17 @@ pub(crate) struct Worker {
     lane: Arc<Link>,
     wake: Arc<Notify>,
     tasks: JoinSet<Event>,
-    running: usize,
-    parked: HashMap<ConnectionId, Vec<DeliveryId>>,
+    /// What the tasks have reserved.
+    running: HashMap<task::Id, DeliveryId>,
+    /// The integrations that stand aside, by the connection that they wait for.
+    aside: HashMap<ConnectionId, BTreeSet<InstanceId>>,
 }
 
 /// What a task of the lane ends with.
 #[derive(Debug)]
 enum Event {
-    Delivery(DeliveryId, Done),
-    /// A connection that deliveries are parked for admits calls again.
+    Delivery(Done),
+    /// A connection that integrations stand aside for admits calls again.
     Open(ConnectionId),
 }
 
@@ -57,8 +59,8 @@ impl Worker {
             lane,
             wake,
             tasks: JoinSet::new(),
-            running: 0,
-            parked: HashMap::new(),
+            running: HashMap::new(),
+            aside: HashMap::new(),
         }
     }
 
@@ -73,25 +75,21 @@ impl Worker {
         let mut drained = true;
         while !self.context.stopping.is_cancelled() {
             changes.borrow_and_update();
-            let free = limit.saturating_sub(self.running);
+            let free = limit.saturating_sub(self.running.len());
             let mut next_due = None;
             // While there is more than enough to do, whole batches are reserved, not one for every
             // one done.
-            if self.may_reserve() && (drained || free > limit / 4) {
-                match self.reserve(free).await {
-                    Ok((full, due)) => {
-                        drained = !full;
-                        next_due = due;
-                    }
-                    Err(until) => next_due = Some(until),
-                }
+            if self.lane.admits() && (drained || free > limit / 4) {
+                let (full, due) = self.reserve(free).await;
+                drained = !full;
+                next_due = due;
             }
             tokio::select! {
                 biased;
                 () = self.context.stopping.cancelled() => break,
-                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     self.ended(ended).await;
-                    while let Some(ended) = self.tasks.try_join_next() {
+                    while let Some(ended) = self.tasks.try_join_next_with_id() {
                         self.ended(ended).await;
                     }
                 }
@@ -101,42 +99,44 @@ impl Worker {
                     if next_due.is_some() => drained = true,
             }
         }
-        while let Some(ended) = self.tasks.join_next().await {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
             self.ended(ended).await;
         }
     }
 
-    fn may_reserve(&self) -> bool {
-        self.lane.admits() && self.parked.values().map(Vec::len).sum::<usize>() < PARKED_MAX
-    }
-
     /// Reserves and starts up to `free` deliveries. Says whether it got as many as it could take,
     /// and if not, when to look again.
-    async fn reserve(&mut self, free: usize) -> Result<(bool, Option<Timestamp>), Timestamp> {
+    async fn reserve(&mut self, free: usize) -> (bool, Option<Timestamp>) {
         if free == 0 {
-            return Ok((true, None));
+            return (true, None);
         }
-        let (store, lane) = (&self.context.store, self.lane.id());
         let now = self.context.now();
+        let without: Vec<InstanceId> = self.aside.values().flatten().cloned().collect();
+        let (context, lane) = (Arc::clone(&self.context), self.lane.id().clone());
         let failed = |error: ml_connector_store::Error| {
             tracing::error!(connection = %lane, %error, "cannot reserve deliveries");
-            later(now, STORE_PAUSE)
+            (false, Some(later(now, STORE_PAUSE)))
         };
-        let reserved = store
-            .delivery_reserve(lane, now, free)
-            .await
-            .map_err(failed)?;
-        let (count, full) = (reserved.len(), reserved.len() >= free);
-        let due = if full {
-            None
-        } else {
-            store.delivery_next_due(lane).await.map_err(failed)?
+        let reserved = context.store.delivery_reserve(&lane, now, free, &without);
+        let reserved = match reserved.await {
+            Ok(reserved) => reserved,
+            Err(error) => return failed(error),
         };
+        let count = reserved.len();
+        // Before anything else is asked of the store: what is reserved is in nobody's hands else.
         for delivery in reserved {
             self.start(delivery);
         }
-        let floor = if count == 0 { later(now, PAUSE) } else { now };
-        Ok((full, due.map(|due| due.max(floor))))
+        if count >= free {
+            return (true, None);
+        }
+        match context.store.delivery_next_due(&lane, &without).await {
+            Ok(due) => {
+                let floor = if count == 0 { later(now, PAUSE) } else { now };
+                (false, due.map(|due| due.max(floor)))
+            }
+            Err(error) => failed(error),
+        }
     }
 
     fn start(&mut self, delivery: Delivery) {
@@ -147,46 +147,57 @@ impl Worker {
             Arc::clone(&self.lane),
             delivery,
         );
-        self.running += 1;
-        self.tasks
-            .spawn(async move { Event::Delivery(id, job.run().await) });
+        let task = self
+            .tasks
+            .spawn(async move { Event::Delivery(job.run().await) });
+        self.running.insert(task.id(), id);
     }
 
-    async fn ended(&mut self, ended: Result<Event, tokio::task::JoinError>) {
+    async fn ended(&mut self, ended: Result<(task::Id, Event), task::JoinError>) {
         match ended {
-            Ok(Event::Delivery(id, done)) => {
-                self.running = self.running.saturating_sub(1);
-                match done {
-                    Done::Moved => {}
-                    Done::WaitsFor(connection) => self.park(id, connection).await,
+            Ok((task, Event::Delivery(done))) => {
+                let id = self.running.remove(&task);
+                if let (
+                    Done::WaitsFor {
+                        instance,
+                        connection,
+                    },
+                    Some(id),
+                ) = (done, id)
+                {
+                    self.context.store.delivery_release(id).await;
+                    self.stand_aside(instance, connection);
                 }
             }
-            Ok(Event::Open(connection)) => {
-                for id in self.parked.remove(&connection).unwrap_or_default() {
+            Ok((_, Event::Open(connection))) => {
+                self.aside.remove(&connection);
+            }
+            // `Job::run` catches panics of its own, and nobody aborts these tasks. Should one die
+            // all the same, its delivery is not lost with it.
+            Err(error) => {
+                tracing::error!(connection = %self.lane.id(), %error, "a delivery's task ended early");
+                if let Some(id) = self.running.remove(&error.id()) {
                     self.context.store.delivery_release(id).await;
                 }
             }
-            // `Job::run` catches panics of its own, and nobody aborts these tasks.
-            Err(error) => {
-                self.running = self.running.saturating_sub(1);
-                tracing::error!(connection = %self.lane.id(), %error, "a delivery's task ended early");
-            }
         }
     }
 
-    /// Keeps a delivery reserved until the connection it waits for admits calls. For the lane's own
-    /// connection that is not needed: nothing is reserved before.
-    async fn park(&mut self, id: DeliveryId, connection: ConnectionId) {
+    /// Leaves an integration's deliveries where they are until the connection that one of them
+    /// waits for admits calls. For the lane's own connection that is not needed: nothing is
+    /// reserved before.
+    fn stand_aside(&mut self, instance: InstanceId, connection: ConnectionId) {
         if connection == *self.lane.id() || self.context.stopping.is_cancelled() {
-            self.context.store.delivery_release(id).await;
             return;
         }
         let Some(link) = self.links.get(&connection).cloned() else {
-            self.context.store.delivery_release(id).await;
             return;
         };
-        let first = !self.parked.contains_key(&connection);
-        self.parked.entry(connection.clone()).or_default().push(id);
+        let first = !self.aside.contains_key(&connection);
+        self.aside
+            .entry(connection.clone())
+            .or_default()
+            .insert(instance);
         if first {
             let stopping = self.context.stopping.clone();
             self.tasks.spawn(async move {

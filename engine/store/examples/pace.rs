@@ -122,7 +122,7 @@ async fn singles(directory: &Path, events: usize) {
 async fn drain(store: Store) {
     loop {
         let due = store
-            .delivery_reserve(&lane(), Timestamp::MAX, 1)
+            .delivery_reserve(&lane(), Timestamp::MAX, 1, &[])
             .await
             .expect("a reservation");
         let Some(delivery) = due.into_iter().next() else {
@@ -162,7 +162,7 @@ async fn million(directory: &Path, events: usize) {
     let store = open(directory);
     let opened = start.told(1);
     let due = store
-        .delivery_reserve(&lane(), Timestamp::MAX, 64)
+        .delivery_reserve(&lane(), Timestamp::MAX, 64, &[])
         .await
         .expect("a reservation");
     println!(

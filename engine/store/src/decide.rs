@@ -467,7 +467,7 @@ fn route(group: &mut Group<'_, '_>, routing: &Routing) -> Result<Arc<Delivery>, 
         event: Some(event),
         exchange: None,
         actor: None,
-        plan: hex(&routing.plan_hash),
+        plan: hex::of(&routing.plan_hash),
     };
     change(group, entry, at)?;
     if ended {

@@ -24,6 +24,7 @@ use ml_connector_core::identity::{
     ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, Reference, StreamId,
 };
 use serde_json::Value as Document;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -278,6 +279,9 @@ impl Store {
     /// whoever claimed it keeps it beyond its lease, for as long as it has not given it back. A reservation is not
     /// durable: what was only reserved when the process ends is simply due again.
     ///
+    /// Deliveries of the instances in `without` stay where they are. Where very many of them are due, fewer than `limit`
+    /// may be handed out although there are more; [`Store::delivery_next_due`] says so.
+    ///
     /// # Errors
     /// If the index or a record cannot be read. Nothing is reserved then.
     #[expect(clippy::unused_async, reason = "another backend has to wait here")]
@@ -286,13 +290,16 @@ impl Store {
         lane: &ConnectionId,
         now: Timestamp,
         limit: usize,
+        without: &[InstanceId],
     ) -> Result<Vec<Delivery>, Error> {
         let shared = self.shared()?;
         let lane = shared.view.levels().names.number(lane.as_str());
         let Some(lane) = lane else {
             return Ok(Vec::new());
         };
-        let ids = shared.view.reserve(lane, now.as_microsecond(), limit)?;
+        let without = shared.left_out(without);
+        let now = now.as_microsecond();
+        let ids = shared.view.reserve(lane, now, limit, &without)?;
         let mut deliveries = Vec::with_capacity(ids.len());
         for id in &ids {
             match shared.delivery(DeliveryId(*id)) {
@@ -322,16 +329,22 @@ impl Store {
         }
     }
 
-    /// When the lane's next unreserved delivery is due.
+    /// When the lane's next unreserved delivery is due, of instances other than those in `without`. A time that has come
+    /// may also mean that the search goes on there.
     ///
     /// # Errors
     /// If the index cannot be read.
     #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn delivery_next_due(&self, lane: &ConnectionId) -> Result<Option<Timestamp>, Error> {
+    pub async fn delivery_next_due(
+        &self,
+        lane: &ConnectionId,
+        without: &[InstanceId],
+    ) -> Result<Option<Timestamp>, Error> {
         let shared = self.shared()?;
         let lane = shared.view.levels().names.number(lane.as_str());
         let Some(lane) = lane else { return Ok(None) };
-        Ok(shared.view.next_due(lane)?.map(read::time))
+        let without = shared.left_out(without);
+        Ok(shared.view.next_due(lane, &without)?.map(read::time))
     }
 
     /// Records a transition durably; a terminal state releases its order key and everything that awaits the delivery in
@@ -783,6 +796,13 @@ impl Shared {
         };
         let delivery = read::delivery(&self.journal, id, row.position)?;
         Ok(Some((row, delivery)))
+    }
+
+    /// The numbers of those instances that have any delivery.
+    fn left_out(&self, instances: &[InstanceId]) -> HashSet<u32> {
+        let levels = self.view.levels();
+        let number = |instance: &InstanceId| levels.names.number(instance.as_str());
+        instances.iter().filter_map(number).collect()
     }
 
     /// The delivery whose id a key has.

@@ -35,7 +35,7 @@ impl Job {
                 return self.not_looked_up(&why).await;
             }
             Preparing::Trouble(trouble) => return self.not_looked_up(&text(&trouble)).await,
-            Preparing::WaitsFor(connection) => return Ok(Done::WaitsFor(connection)),
+            Preparing::WaitsFor(connection) => return Ok(self.waits_for(connection)),
         };
         if prepared.connection != *self.lane.id() {
             return self
@@ -89,7 +89,7 @@ impl Job {
         };
         let verdict = match lane.read(&operation, asked).await {
             Ok(read) => protocol::look_up_verdict(&call, spec, &as_result(read)),
-            Err(NotNow::Closed) => return Ok(Done::WaitsFor(lane.id().clone())),
+            Err(NotNow::Closed) => return Ok(self.waits_for(lane.id().clone())),
             Err(NotNow::Trouble(Trouble::Passing { why, after, .. })) => {
                 LookUp::Failed { why, after }
             }

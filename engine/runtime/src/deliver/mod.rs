@@ -23,7 +23,7 @@ use crate::telemetry::{Span, SpanKind, Trace};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Class, DeliveryState, Event, LookUp, Trouble};
-use ml_connector_core::identity::{ConnectionId, StreamId};
+use ml_connector_core::identity::{ConnectionId, InstanceId, StreamId};
 use ml_connector_core::plan::Instance;
 use ml_connector_store::{Delivery, Error};
 use prepare::Preparing;
@@ -41,8 +41,13 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) enum Done {
     /// It stands somewhere else now, or was given back.
     Moved,
-    /// It is still reserved, and waits until this connection admits calls.
-    WaitsFor(ConnectionId),
+    /// It is still reserved, and cannot go on before this connection admits calls.
+    WaitsFor {
+        /// Whose it is.
+        instance: InstanceId,
+        /// Which.
+        connection: ConnectionId,
+    },
 }
 
 /// The trace of a delivery's event and the span of its present turn, if anybody wants them.
@@ -195,8 +200,15 @@ impl Job {
         why: NotNow,
     ) -> Result<Done, NotRecorded> {
         match why {
-            NotNow::Closed => Ok(Done::WaitsFor(connection.clone())),
+            NotNow::Closed => Ok(self.waits_for(connection.clone())),
             NotNow::Trouble(trouble) => self.not_prepared(trouble).await,
+        }
+    }
+
+    fn waits_for(&self, connection: ConnectionId) -> Done {
+        Done::WaitsFor {
+            instance: self.delivery.instance.clone(),
+            connection,
         }
     }
 

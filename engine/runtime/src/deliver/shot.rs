@@ -56,7 +56,7 @@ impl Job {
             } => (prepared, preparation),
             Preparing::Skip(reason) => return self.apply(Event::Skipped { reason }).await,
             Preparing::Trouble(trouble) => return self.not_prepared(trouble).await,
-            Preparing::WaitsFor(connection) => return Ok(Done::WaitsFor(connection)),
+            Preparing::WaitsFor(connection) => return Ok(self.waits_for(connection)),
         };
         let link = match self.sink(&prepared.connection) {
             Ok(link) => link,

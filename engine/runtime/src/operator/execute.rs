@@ -176,7 +176,7 @@ impl Operator<'_> {
                     circuit: link.circuit().view(),
                     session: link.session_view(),
                     rate: link.rate_view(),
-                    next_due: self.store.delivery_next_due(link.id()).await?,
+                    next_due: self.store.delivery_next_due(link.id(), &[]).await?,
                 });
             }
             status

@@ -1,11 +1,101 @@
 //! Outages: attempts stop, nothing is lost, and the end of the outage is found.
 
 use super::systems::Fault;
-use super::world::World;
+use super::world::{World, event};
+use axum::http::StatusCode;
 use ml_connector_core::delivery::StateKind;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// More than a lane will ever keep in memory.
+const MANY: usize = 4_200;
+
+/// Many events of one payment, each a delivery of its own, in one order.
+async fn many_events(world: &World, payment: &str) {
+    let ids: Vec<usize> = (0..MANY).collect();
+    for ids in ids.chunks(50) {
+        let events: Vec<_> = ids
+            .iter()
+            .map(|id| event(&format!("EV-{payment}-{id}"), payment))
+            .collect();
+        assert_eq!(world.webhook(&events).await, StatusCode::ACCEPTED);
+    }
+}
+
+#[tokio::test]
+async fn one_blocked_order_keeps_nobody_else_waiting_however_many_follow() {
+    let world = World::new().await;
+    world.payments.pay("PM1", 100, "CU1");
+    world
+        .ledger
+        .fail("POST /receipts", &[Fault::Status(422, None)]);
+    many_events(&world, "PM1").await;
+    world
+        .until_true("the first is held", async || {
+            world.ledger.count("POST /receipts") == 1
+        })
+        .await;
+    world.collect("PM2", 100).await;
+    world
+        .until_true("another order goes on", async || {
+            world.ledger.posted() == ["PM2"]
+        })
+        .await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_source_that_is_away_keeps_nobody_else_waiting_however_many_need_it() {
+    let world = World::with(&[
+        (
+            "connections:\n  pay:",
+            "connections:\n  other:\n    connector: payfast\n    settings: { base_url: \"http://other.test\" }\n    \
+             secrets: { token: pay/token, hook: [pay/hook, pay/hook-next] }\n  pay:",
+        ),
+        (
+            "integrations:\n",
+            "integrations:\n  - use: payfast-netledger/receipts\n    name: others\n    \
+             connections: { payfast: other, netledger: ledger }\n",
+        ),
+        // Every event is an order of its own.
+        ("order_key: \"{{ event.payment }}\"\n", ""),
+    ])
+    .await;
+    let answering = std::sync::Arc::clone(&world.payments);
+    world.net.route_async("http://other.test", move |request| {
+        Box::pin(std::sync::Arc::clone(&answering).answer_in_time(request))
+    });
+    world.payments.pay("PM1", 100, "CU1");
+    let connection = ml_connector_core::identity::ConnectionId::new("pay");
+    let act = super::world::act();
+    let pause = crate::operator::Command::Pause { connection, act };
+    world.engine().execute(pause).await;
+    many_events(&world, "PM1").await;
+    let body = serde_json::json!({ "events": [event("EV-other", "PM1")] }).to_string();
+    let signature = super::world::sign("hook-secret-5678", body.as_bytes());
+    let status = world
+        .send("other", &body, &[("X-Signature", &signature)])
+        .await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    world
+        .while_time_passes(
+            "the other's goes on",
+            Duration::from_millis(100),
+            async || (world.ledger.posted() == ["PM1"]).then_some(()),
+        )
+        .await;
+    let connection = ml_connector_core::identity::ConnectionId::new("pay");
+    let act = super::world::act();
+    let resume = crate::operator::Command::Resume { connection, act };
+    world.engine().execute(resume).await;
+    world
+        .until_true("those that waited go on", async || {
+            world.ledger.posted().len() > 50
+        })
+        .await;
+    world.stop().await;
+}
 
 #[tokio::test]
 async fn an_outage_costs_no_attempts_and_one_probe_at_a_time() {

@@ -7,7 +7,7 @@
 use crate::model::Delivery;
 use ml_connector_core::delivery::StateKind;
 use ml_connector_core::identity::DeliveryId;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Entries a window holds at most. Small in tests, so that they meet its edges.
@@ -29,10 +29,15 @@ pub(crate) enum Covered {
 }
 
 /// The earliest entries of one lane.
+///
+/// Entries of instances that nobody wants at the moment are left out as they are met, so that a lane with a million of
+/// them is passed once and costs no memory. When one of those instances is wanted again, the window starts anew.
 #[derive(Debug)]
 pub(crate) struct Window {
     pub(crate) entries: BTreeSet<Due>,
     pub(crate) covered: Covered,
+    /// Instances of which entries may be missing.
+    left_out: HashSet<u32>,
 }
 
 /// A delivery that was handed out, with what it was at that position of the journal.
@@ -54,11 +59,23 @@ impl Default for Window {
         Self {
             entries: BTreeSet::new(),
             covered: Covered::UpTo(None),
+            left_out: HashSet::new(),
         }
     }
 }
 
 impl Window {
+    /// Whether it has all entries that are wanted.
+    pub(crate) fn serves(&self, without: &HashSet<u32>) -> bool {
+        self.left_out.is_subset(without)
+    }
+
+    /// Forgets an entry that is not wanted.
+    pub(crate) fn leave_out(&mut self, due: Due, instance: u32) {
+        self.entries.remove(&due);
+        self.left_out.insert(instance);
+    }
+
     fn covers(&self, due: Due) -> bool {
         match self.covered {
             Covered::All => true,
@@ -149,8 +166,8 @@ mod tests {
         queue.lanes.insert(
             7,
             Window {
-                entries: BTreeSet::new(),
                 covered: Covered::All,
+                ..Window::default()
             },
         );
         for id in 0..=WINDOW_MAX as u64 {

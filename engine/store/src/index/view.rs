@@ -14,12 +14,12 @@
 use super::base::{Base, Reflected, Unusable, WriteError};
 use super::changes::{Change, Changes};
 use super::key;
-use super::queue::{Covered, Due, Queue, Reserved, WINDOW_FILL};
+use super::queue::{Covered, Due, Queue, Reserved, WINDOW_FILL, Window};
 use super::row::{self, Row};
 use crate::model::{Counts, Delivery};
 use ml_connector_core::identity::DeliveryId;
 use sled::IVec;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -30,6 +30,9 @@ const FREEZE_AT: usize = if cfg!(test) { 128 } else { 32 * 1024 };
 
 /// With so many changes waiting, commits wait for the indexer.
 const ACTIVE_MAX: usize = 3 * FREEZE_AT;
+
+/// How often one call fills a lane's window. Passing what is not wanted must not keep commits waiting.
+const FILLS_MAX: u32 = 8;
 
 /// Idle changes are indexed after this long, so that a stop leaves little to catch up with. Tests say themselves when.
 const IDLE: Duration = Duration::from_millis(if cfg!(test) { 3_600_000 } else { 500 });
@@ -78,6 +81,14 @@ pub(crate) struct Levels {
     settled: Reflected,
     pub(crate) names: Names,
     pub(crate) counts: BTreeMap<u32, Counts>,
+}
+
+impl Levels {
+    /// What is above the tree for a key.
+    fn above(&self, key: &[u8]) -> Option<Change> {
+        let frozen = || self.frozen.as_ref()?.changes.get(key);
+        self.active.get(key).or_else(frozen).cloned()
+    }
 }
 
 /// What one committed group changes.
@@ -181,20 +192,12 @@ impl View {
     /// # Errors
     /// If the tree cannot be read.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Unusable> {
-        {
-            let levels = self.levels();
-            let above = levels.active.get(key).or_else(|| {
-                levels
-                    .frozen
-                    .as_ref()
-                    .and_then(|frozen| frozen.changes.get(key))
-            });
-            if let Some(change) = above {
-                return Ok(change.value().cloned());
-            }
+        let above = self.levels().above(key);
+        match above {
+            Some(change) => Ok(change.value().cloned()),
+            // What is found here now may be newer than the look above, never older.
+            None => self.base.get(key),
         }
-        // What is found here now may be newer than the look above, never older.
-        self.base.get(key)
     }
 
     /// Up to `limit` committed entries from one key up to, but not including, another.
@@ -479,7 +482,8 @@ impl View {
             .transpose()
     }
 
-    /// Reserves up to `limit` due entries of a lane.
+    /// Reserves up to `limit` due entries of a lane, but none of these instances. Where there are very many of those, it
+    /// may come back with fewer than there are; the next call goes on there.
     ///
     /// # Errors
     /// If the tree cannot be read.
@@ -488,50 +492,76 @@ impl View {
         lane: u32,
         until: i64,
         limit: usize,
+        without: &HashSet<u32>,
     ) -> Result<Vec<u64>, Unusable> {
         let levels = self.levels();
         let mut queue = self.queue();
-        let free = self.free(&levels, &mut queue, lane, until, limit)?;
+        let (free, _) = self.free(&levels, &mut queue, (lane, until, limit), without)?;
         for (_, id) in &free {
             queue.reserved.insert(DeliveryId(*id), Reserved::default());
         }
         Ok(free.into_iter().map(|(_, id)| id).collect())
     }
 
-    /// The earliest entry of a lane that nobody has.
+    /// The earliest entry of a lane that nobody has, of none of these instances; or the time from which on
+    /// [`View::reserve`] would go on.
     ///
     /// # Errors
     /// If the tree cannot be read.
-    pub(crate) fn next_due(&self, lane: u32) -> Result<Option<i64>, Unusable> {
+    pub(crate) fn next_due(
+        &self,
+        lane: u32,
+        without: &HashSet<u32>,
+    ) -> Result<Option<i64>, Unusable> {
         let levels = self.levels();
         let mut queue = self.queue();
-        let free = self.free(&levels, &mut queue, lane, i64::MAX, 1)?;
-        Ok(free.first().map(|(due, _)| *due))
+        let window = queue.lanes.entry(lane).or_default();
+        if !window.serves(without) {
+            // Somebody only wants to know: the window stays as those want it who reserve.
+            let (from, to) = (key::due(lane, i64::MIN, 0), behind_lane(lane));
+            let first = self.range_in(&levels, &from, &to, queue.reserved.len() + 1)?;
+            let dues = first.iter().filter_map(|(key, _)| key::read_due(key));
+            let mut free = dues.filter(|(.., id)| !queue.reserved.contains_key(&DeliveryId(*id)));
+            return Ok(free.next().map(|(_, due, _)| due));
+        }
+        let (free, goes_on) = self.free(&levels, &mut queue, (lane, i64::MAX, 1), without)?;
+        Ok(free.first().copied().or(goes_on).map(|(due, _)| due))
     }
 
+    /// Entries of a lane until a time, at most so many; and up to which entry there are none, if it did not see all.
     fn free(
         &self,
         levels: &Levels,
         queue: &mut Queue,
-        lane: u32,
-        until: i64,
-        limit: usize,
-    ) -> Result<Vec<Due>, Unusable> {
+        (lane, until, limit): (u32, i64, usize),
+        without: &HashSet<u32>,
+    ) -> Result<(Vec<Due>, Option<Due>), Unusable> {
+        let window = queue.lanes.entry(lane).or_default();
+        if !window.serves(without) {
+            *window = Window::default();
+        }
+        let mut fills = 0;
         loop {
-            let free = queue.free(lane, until, limit);
+            let found = queue.free(lane, until, limit);
+            let count = found.len();
+            let free = self.wanted(levels, queue, lane, found, without)?;
             if free.len() >= limit {
-                return Ok(free);
+                return Ok((free, None));
             }
-            let from = match queue.incomplete(lane, until) {
-                None | Some(Covered::All) => return Ok(free),
+            if free.len() < count {
+                continue;
+            }
+            let covered = queue.incomplete(lane, until);
+            let from = match covered {
+                None | Some(Covered::All) => return Ok((free, None)),
+                Some(Covered::UpTo(seen)) if fills == FILLS_MAX && !without.is_empty() => {
+                    return Ok((free, seen));
+                }
                 Some(Covered::UpTo(Some((due, id)))) => key::due(lane, due, id.saturating_add(1)),
                 Some(Covered::UpTo(None)) => key::due(lane, i64::MIN, 0),
             };
-            let to = match lane.checked_add(1) {
-                Some(next) => key::due(next, i64::MIN, 0),
-                None => key::behind(&[key::DUE]),
-            };
-            let read = self.range_in(levels, &from, &to, WINDOW_FILL)?;
+            fills += 1;
+            let read = self.range_in(levels, &from, &behind_lane(lane), WINDOW_FILL)?;
             let mut dues = Vec::with_capacity(read.len());
             for (key, _) in &read {
                 let (_, due, id) = key::read_due(key).ok_or_else(|| odd("a due entry"))?;
@@ -541,6 +571,45 @@ impl View {
             window.fill(&dues, read.len() < WINDOW_FILL);
             debug_assert!(window.covered == Covered::All || !dues.is_empty());
         }
+    }
+
+    /// Those of these entries whose instances are wanted; the others are left out of the window.
+    fn wanted(
+        &self,
+        levels: &Levels,
+        queue: &mut Queue,
+        lane: u32,
+        mut found: Vec<Due>,
+        without: &HashSet<u32>,
+    ) -> Result<Vec<Due>, Unusable> {
+        if without.is_empty() {
+            return Ok(found);
+        }
+        let window = queue.lanes.entry(lane).or_default();
+        let mut failed = None;
+        found.retain(|due| {
+            let key = key::row(DeliveryId(due.1));
+            let row = match levels.above(&key) {
+                Some(change) => Ok(change.value().cloned()),
+                None => self.base.get(&key),
+            };
+            match row.map(|row| row.as_deref().and_then(Row::decode)) {
+                Ok(Some(row)) if without.contains(&row.instance) => {
+                    window.leave_out(*due, row.instance);
+                    false
+                }
+                Ok(Some(_)) => true,
+                Ok(None) => {
+                    failed = Some(odd("the row of a due delivery"));
+                    false
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            }
+        });
+        failed.map_or(Ok(found), Err)
     }
 
     /// Keeps what a reserved delivery is at a position, for the transition that will follow.
@@ -584,6 +653,14 @@ impl View {
         let all = self.range(&IVec::from(b"\""), &IVec::from(&[0xff]), usize::MAX)?;
         let copy = |(key, value): (IVec, IVec)| (key.to_vec(), value.to_vec());
         Ok(all.into_iter().map(copy).collect())
+    }
+}
+
+/// The key behind all entries of a lane in the due queue.
+fn behind_lane(lane: u32) -> IVec {
+    match lane.checked_add(1) {
+        Some(next) => key::due(next, i64::MIN, 0),
+        None => key::behind(&[key::DUE]),
     }
 }
 

@@ -159,7 +159,7 @@ async fn run(steps: Vec<Step>) {
                 model.reserved.clear();
             }
         }
-        let next_due = rig.store.delivery_next_due(&lane()).await.unwrap();
+        let next_due = rig.store.delivery_next_due(&lane(), &[]).await.unwrap();
         let expected = model
             .due(i64::MAX)
             .first()

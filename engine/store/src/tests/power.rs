@@ -71,7 +71,7 @@ async fn step(store: &Store, draw: &mut Draw, told: &mut Acknowledged) -> Result
             told.notes += 1;
         }
         _ => {
-            for delivery in store.delivery_reserve(&lane(), at(9), 2).await? {
+            for delivery in store.delivery_reserve(&lane(), at(9), 2, &[]).await? {
                 let id = delivery.id;
                 let after = match draw.below(4) {
                     0 => {

@@ -220,7 +220,7 @@ pub(super) fn held_state(awaits: Option<Awaited>) -> DeliveryState {
 /// Takes up to `limit` due deliveries of the usual lane.
 pub(super) async fn reserve(store: &Store, now: i64, limit: usize) -> Vec<Delivery> {
     store
-        .delivery_reserve(&lane(), at(now), limit)
+        .delivery_reserve(&lane(), at(now), limit, &[])
         .await
         .unwrap()
 }
