@@ -6,6 +6,7 @@
 
 use crate::connection::{Links, Unusable};
 use crate::context::Context;
+use crate::deliver;
 use crate::intake::Router;
 use crate::poller::Poller;
 use crate::receiver::Receiver;
@@ -70,6 +71,10 @@ impl Generation {
             self.workers.spawn(Arc::clone(poller).run());
         }
         self.workers.spawn(sweep(Arc::clone(context)));
+        let links = Arc::clone(&self.links);
+        self.workers
+            .spawn(deliver::strays(Arc::clone(context), links));
+        self.workers.spawn(deliver::returned(Arc::clone(context)));
     }
 
     /// Waits until everything that was told to stop has ended.

@@ -27,6 +27,9 @@ use std::time::Duration;
 /// Crosswalk entries in one record at most: an import of many must not become one huge record.
 const ENTRIES_PER_RECORD: usize = 500;
 
+/// Deliveries that one command for it releases: a lane's whole backlog may be held for one thing.
+pub(crate) const RELEASED_AT_ONCE: usize = 1000;
+
 /// Something to decide and write.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -38,6 +41,10 @@ pub(crate) enum Command {
         at: Timestamp,
         actor: String,
         reason: Option<String>,
+    },
+    Release {
+        awaited: Awaited,
+        at: Timestamp,
     },
     Note(Note, Timestamp),
     /// Writes nothing, unless the writer's last commit has failed: then it asks the disk again.
@@ -85,6 +92,7 @@ impl Command {
                 .map(|event| event.raw.len() + 512)
                 .sum(),
             Self::Record(_) | Self::Route(_) | Self::Note(..) | Self::Check(_) => 1024,
+            Self::Release { .. } => RELEASED_AT_ONCE * 1024,
             Self::Crosswalk { entries, .. } => entries.len() * 128,
         }
     }
@@ -220,6 +228,10 @@ pub(crate) fn decide(group: &mut Group<'_, '_>, command: &Command) -> Result<Ans
             actor,
             reason,
         } => set_crosswalk(group, entries, *at, actor, reason.as_deref()).map(Answer::Released),
+        Command::Release { awaited, at } => {
+            let at = to_the_microsecond(*at);
+            release_waiting(group, awaited, RELEASED_AT_ONCE, at).map(Answer::Released)
+        }
         Command::Note(note, at) => {
             group.push(*at, &Entry::Note(note.clone()), &Bytes::new())?;
             Ok(Answer::Noted)
@@ -409,7 +421,7 @@ fn record(group: &mut Group<'_, '_>, transition: &Transition) -> Result<Arc<Deli
         let awaited = Awaited::Delivery {
             delivery: transition.delivery,
         };
-        release_waiting(group, &awaited, at)?;
+        release_waiting(group, &awaited, usize::MAX, at)?;
     }
     if let DeliveryState::Held(hold) = &transition.state
         && let Some(awaited) = &hold.awaits
@@ -472,7 +484,7 @@ fn route(group: &mut Group<'_, '_>, routing: &Routing) -> Result<Arc<Delivery>, 
     change(group, entry, at)?;
     if ended {
         let delivery = routing.delivery;
-        release_waiting(group, &Awaited::Delivery { delivery }, at)?;
+        release_waiting(group, &Awaited::Delivery { delivery }, usize::MAX, at)?;
     }
     let changed = group.changed.get(&routing.delivery);
     changed
@@ -525,22 +537,23 @@ fn release_for_entries(
             table: entry.table.clone(),
             key: entry.key.clone(),
         };
-        released += release_waiting(group, &awaited, at)?;
+        released += release_waiting(group, &awaited, usize::MAX, at)?;
     }
     Ok(released)
 }
 
-/// Releases everything that is held for this.
+/// Releases what is held for this: everything, or at least the first `limit` of it.
 fn release_waiting(
     group: &mut Group<'_, '_>,
     awaited: &Awaited,
+    limit: usize,
     at: Timestamp,
 ) -> Result<u64, Error> {
     let Some(hash) = key::awaited(awaited) else {
         return Ok(0);
     };
     let mut released = 0;
-    for waiting in group.staged.keys(&key::waiting_for(&hash))? {
+    for waiting in group.staged.keys(&key::waiting_for(&hash), limit)? {
         let id = key::last_number(&waiting).ok_or_else(|| odd("a wait"))?;
         released += u64::from(release(group, DeliveryId(id), awaited, at)?);
     }
@@ -562,7 +575,8 @@ fn release_if_there(
             .staged
             .row(*delivery)?
             .is_some_and(|row| row.kind.is_terminal()),
-        Awaited::Until { .. } => false,
+        // What the site has is known to whoever asks for a release.
+        Awaited::Connection { .. } | Awaited::Integration { .. } | Awaited::Until { .. } => false,
     };
     if there {
         release(group, id, awaited, at)?;

@@ -19,7 +19,7 @@ use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
 use crate::{Error, OpenError, Options, read};
 use jiff::Timestamp;
-use ml_connector_core::delivery::DeliveryState;
+use ml_connector_core::delivery::{Awaited, DeliveryState};
 use ml_connector_core::identity::{
     ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, Reference, StreamId,
 };
@@ -373,6 +373,42 @@ impl Store {
             Answer::Recorded(delivery) => Ok(Arc::unwrap_or_clone(delivery)),
             Answer::Accepted(_) | Answer::Released(_) | Answer::Noted => Err(Error::Closed),
         }
+    }
+
+    /// Releases deliveries that are held for something that has appeared, up to a thousand of them. Returns how many;
+    /// until it is none, there may be more.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the disk refuses: none is released then.
+    pub async fn delivery_release_held(
+        &self,
+        awaited: Awaited,
+        at: Timestamp,
+    ) -> Result<u64, Error> {
+        match self.submit(Command::Release { awaited, at }).await? {
+            Answer::Released(released) => Ok(released),
+            Answer::Accepted(_) | Answer::Recorded(_) | Answer::Noted => Err(Error::Closed),
+        }
+    }
+
+    /// The lanes in which anything waits for a time.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub async fn lanes(&self) -> Result<Vec<ConnectionId>, Error> {
+        self.blocking(|shared| {
+            let mut lanes = Vec::new();
+            let (mut from, end) = (sled::IVec::from(&[key::DUE]), key::behind(&[key::DUE]));
+            while let Some((first, _)) = shared.view.range(&from, &end, 1)?.into_iter().next() {
+                let odd = || Error::Index("a due entry cannot be read".to_owned());
+                let (lane, ..) = key::read_due(&first).ok_or_else(odd)?;
+                let name = shared.view.levels().names.name(lane).cloned();
+                lanes.push(ConnectionId::new(&*name.ok_or_else(odd)?));
+                from = key::behind(first.get(..5).ok_or_else(odd)?);
+            }
+            Ok(lanes)
+        })
+        .await
     }
 
     /// Deliveries in flight: after a start, those whose process ended.

@@ -31,7 +31,7 @@ mod step;
 
 pub use step::{Effect, Event, Policy, Refused, RetryPolicy, Stepped, backoff, later, step};
 
-use crate::identity::{CrosswalkId, DeliveryId};
+use crate::identity::{ConnectionId, CrosswalkId, DeliveryId, InstanceId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Document;
@@ -259,6 +259,16 @@ pub enum Awaited {
     Delivery {
         /// Which.
         delivery: DeliveryId,
+    },
+    /// A connection that the site does not have at present.
+    Connection {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// An integration that the site does not run at present.
+    Integration {
+        /// Which, as the site names it.
+        instance: InstanceId,
     },
     /// A later try, e.g. when an accounting period opens.
     Until {

@@ -38,7 +38,7 @@ impl Job {
                     Ok(event) => event,
                     Err(trouble) => Event::NotPrepared(trouble),
                 },
-                Err(NotNow::Closed) => return Ok(Done::WaitsFor(connection)),
+                Err(NotNow::Closed) => return Ok(self.waits_for(connection)),
                 Err(NotNow::Trouble(trouble)) => Event::NotPrepared(trouble),
             },
             Err(trouble) => Event::NotPrepared(trouble),

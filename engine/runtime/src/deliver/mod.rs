@@ -12,8 +12,10 @@ mod prepare;
 mod recover;
 mod route;
 mod shot;
+mod stray;
 
 pub(crate) use recover::recover;
+pub(crate) use stray::{returned, strays};
 
 use crate::connection::{Link, Links, NotNow};
 use crate::context::{Context, later};
@@ -124,7 +126,7 @@ impl Job {
         let delivery = &self.delivery;
         let state = match done {
             Done::Moved => delivery.state.kind().as_str(),
-            Done::WaitsFor(_) => "waits for a connection",
+            Done::WaitsFor { .. } => "waits for a connection",
         };
         let failed = match &delivery.state {
             DeliveryState::Held(hold) => Some(format!("held: {}", hold.class.as_str())),

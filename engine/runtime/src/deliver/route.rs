@@ -39,7 +39,8 @@ impl Job {
         self.routed(lane, Some(keys)).await
     }
 
-    async fn routed(&mut self, lane: ConnectionId, keys: Option<Keys>) -> Turned {
+    /// Commits where it belongs, and gives it back to that lane.
+    pub(super) async fn routed(&mut self, lane: ConnectionId, keys: Option<Keys>) -> Turned {
         let routing = Routing {
             delivery: self.delivery.id,
             revision: self.delivery.revision,

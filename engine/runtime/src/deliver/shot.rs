@@ -2,6 +2,7 @@
 
 use super::aim::{Aim, NoTarget, Target, Turned, configuration};
 use super::prepare::Preparing;
+use super::route::lane_of;
 use super::{Done, Job};
 use crate::capture;
 use crate::connection::{self, Asked, Link, NotNow, Read, Turn};
@@ -10,8 +11,8 @@ use crate::settle::{With, decide, record, record_surely};
 use crate::telemetry::{Span, SpanKind};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{
-    Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, Receipt, Stepped, Trouble,
-    backoff,
+    Awaited, Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, Receipt, Stepped,
+    Trouble, backoff,
 };
 use ml_connector_core::http::SendError;
 use ml_connector_core::mapping::Preparation;
@@ -34,13 +35,24 @@ impl Job {
                 .not_prepared(Trouble::Lasting {
                     class: Class::Configuration,
                     why,
-                    help: "enable the integration again, then retry it; or discard it".to_owned(),
-                    awaits: None,
+                    help:
+                        "give the site the integration again: it goes on by itself; or discard it"
+                            .to_owned(),
+                    awaits: Some(Awaited::Integration {
+                        instance: self.delivery.instance.clone(),
+                    }),
                 })
                 .await;
         };
         if self.is_open() {
             return self.gather(&instance).await;
+        }
+        // A site may have given the integration another connection since the delivery was accepted.
+        // That is fine as long as nothing was ever sent to the old one.
+        if self.delivery.progress.attempts == 0
+            && let Some(lane) = lane_of(&instance).filter(|lane| *lane != self.lane.id())
+        {
+            return self.routed(lane.clone(), None).await;
         }
         let event = match self.event(&instance).await? {
             Ok(event) => event,
@@ -78,23 +90,18 @@ impl Job {
         self.shoot(&mut aim, &target, &policy, &preparation).await
     }
 
-    /// The connection that is written to. A site may have given the integration another one since
-    /// the delivery was accepted; that is fine as long as nothing was ever sent to the old one.
+    /// The connection that is written to: the lane's own.
     fn sink(
         &self,
         wanted: &ml_connector_core::identity::ConnectionId,
     ) -> Result<Arc<Link>, Trouble> {
-        if wanted == self.lane.id() {
+        let lane = self.lane.id();
+        if wanted == lane {
             return Ok(Arc::clone(&self.lane));
         }
-        if self.delivery.progress.attempts > 0 {
-            let lane = self.lane.id();
-            return Err(configuration(format!(
-                "it was begun at `{lane}`, but the integration now writes to `{wanted}`"
-            )));
-        }
-        let link = self.links.get(wanted).cloned();
-        link.ok_or_else(|| configuration(format!("there is no connection `{wanted}`")))
+        Err(configuration(format!(
+            "it was begun at `{lane}`, but the integration now writes to `{wanted}`"
+        )))
     }
 
     async fn shoot(

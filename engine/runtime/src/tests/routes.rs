@@ -1,10 +1,15 @@
 //! Where a delivery belongs: its keys and its lane, also after the definitions have changed.
 
+use super::systems::Fault;
 use super::world::{Changes, World, event};
 use axum::http::StatusCode;
-use ml_connector_core::delivery::{Decision, DeliveryState, StateKind};
+use ml_connector_core::delivery::{Class, Decision, DeliveryState, StateKind};
+use ml_connector_core::identity::ConnectionId;
 use ml_connector_store::Delivery;
 use serde_json::json;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// One receipt per payment, for events that may lack what `when` asks for.
 const LACKING: Changes<'static> = &[
@@ -109,5 +114,125 @@ async fn a_record_that_could_not_be_routed_is_routed_before_anything_is_sent() {
         .await;
     assert_eq!(world.deliveries().await.len(), 4);
     assert_eq!(world.ledger.posted(), ["PM1", "PM2"]);
+    world.stop().await;
+}
+
+/// The site with its target under another name: the old connection is not there any more.
+const MOVED: Changes<'static> = &[
+    ("  ledger:\n", "  books:\n"),
+    ("netledger: ledger", "netledger: books"),
+];
+/// The site without target and without integration.
+const TAKEN_AWAY: Changes<'static> = &[
+    ("  ledger:\n", "  books:\n"),
+    (
+        "  - use: payfast-netledger/receipts\n    connections: { payfast: pay, netledger: ledger }\n",
+        "  - use: payfast-netledger/receipts\n    name: others\n    connections: { payfast: pay, netledger: books }\n",
+    ),
+];
+
+async fn pause(world: &World, connection: &str) {
+    let connection = ConnectionId::new(connection);
+    let act = super::world::act();
+    let pause = crate::operator::Command::Pause { connection, act };
+    world.engine().execute(pause).await;
+}
+
+#[tokio::test]
+async fn what_was_never_sent_follows_its_integration_to_another_connection() {
+    let mut world = World::new().await;
+    pause(&world, "ledger").await;
+    world.collect("PM1", 100).await;
+    world.redefine(MOVED);
+    world.crash_and_restart().await;
+    let delivery = world.until_state("PM1", "delivered").await;
+    assert_eq!(delivery.lane.as_str(), "books");
+    assert_eq!(world.ledger.posted(), ["PM1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_connection_that_is_gone_is_held_and_goes_on_when_it_is_back() {
+    let mut world = World::new().await;
+    // One was sent, and must not go elsewhere; one was not, but its integration is gone as well.
+    world
+        .ledger
+        .fail("POST /receipts", &[Fault::Status(503, None)]);
+    world.collect("PM1", 100).await;
+    world
+        .until_true("it is refused", async || {
+            let delivery = world.delivery("PM1").await;
+            delivery.progress.attempts == 1 && delivery.state.kind() == StateKind::Pending
+        })
+        .await;
+    pause(&world, "ledger").await;
+    world.collect("PM2", 200).await;
+    world.redefine(TAKEN_AWAY);
+    world.crash_and_restart().await;
+    world.clock.advance(60 * SECOND);
+    for payment in ["PM1", "PM2"] {
+        let delivery = world.until_state(payment, "held").await;
+        let DeliveryState::Held(hold) = delivery.state else {
+            panic!()
+        };
+        assert!(hold.why.contains("no connection `ledger`"), "{hold:?}");
+        assert_eq!(hold.class, Class::Configuration);
+    }
+    world.redefine(&[]);
+    world.crash_and_restart().await;
+    world.until_state("PM1", "delivered").await;
+    world.until_state("PM2", "delivered").await;
+    let mut posted = world.ledger.posted();
+    posted.sort();
+    assert_eq!(posted, ["PM1", "PM2"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_uncertain_at_a_connection_that_is_gone_waits_for_it() {
+    let mut world = World::new().await;
+    world.ledger.fail("POST /receipts", &[Fault::CutAfter]);
+    world.collect("PM1", 100).await;
+    world.until_state("PM1", "uncertain").await;
+    world.redefine(MOVED);
+    world.crash_and_restart().await;
+    world.clock.advance(600 * SECOND);
+    world
+        .until_true("it was tried", async || {
+            world.delivery("PM1").await.revision > 2
+        })
+        .await;
+    assert_eq!(world.state("PM1").await.kind(), StateKind::Uncertain);
+    world.redefine(&[]);
+    world.crash_and_restart().await;
+    world
+        .while_time_passes("it is found", 60 * SECOND, async || {
+            let state = world.state("PM1").await;
+            (state.kind() == StateKind::Delivered).then_some(())
+        })
+        .await;
+    assert_eq!(world.ledger.posted(), ["PM1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_an_integration_that_is_gone_goes_on_when_it_is_back() {
+    let mut world = World::new().await;
+    pause(&world, "ledger").await;
+    world.collect("PM1", 100).await;
+    world.redefine(&[(
+        "  - use: payfast-netledger/receipts\n",
+        "  - use: payfast-netledger/receipts\n    name: others\n",
+    )]);
+    world.crash_and_restart().await;
+    resume(&world, "ledger").await;
+    let delivery = world.until_state("PM1", "held").await;
+    let DeliveryState::Held(hold) = delivery.state else {
+        panic!()
+    };
+    assert!(hold.why.contains("does not run"), "{hold:?}");
+    world.redefine(&[]);
+    world.crash_and_restart().await;
+    world.until_state("PM1", "delivered").await;
     world.stop().await;
 }

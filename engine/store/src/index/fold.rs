@@ -65,13 +65,17 @@ impl<'a> Staged<'a> {
             .transpose()
     }
 
-    /// All keys with a prefix.
+    /// Keys with a prefix, by order: all, or at least the first `limit` of them.
     ///
     /// # Errors
     /// If the index cannot be read.
-    pub(crate) fn keys(&self, prefix: &IVec) -> Result<Vec<IVec>, Unusable> {
+    pub(crate) fn keys(&self, prefix: &IVec, limit: usize) -> Result<Vec<IVec>, Unusable> {
         let behind = key::behind(prefix);
-        let below = self.view.range(prefix, &behind, usize::MAX)?;
+        // As many more as the changes above may take away.
+        let gone = self.changes.range(prefix, &behind).count();
+        let below = self
+            .view
+            .range(prefix, &behind, limit.saturating_add(gone))?;
         let mut keys: std::collections::BTreeSet<IVec> =
             below.into_iter().map(|(key, _)| key).collect();
         for (key, change) in self.changes.range(prefix, &behind) {

@@ -161,6 +161,8 @@ pub(crate) fn awaited(awaited: &Awaited) -> Option<Short> {
     match awaited {
         Awaited::Crosswalk { table, key } => Some(awaited_crosswalk(table, key)),
         Awaited::Delivery { delivery } => Some(awaited_delivery(*delivery)),
+        Awaited::Connection { connection } => Some(short(DUE, "connection", connection.as_str())),
+        Awaited::Integration { instance } => Some(short(DUE, "integration", instance.as_str())),
         Awaited::Until { .. } => None,
     }
 }

@@ -129,7 +129,13 @@ fn due_us(state: &DeliveryState) -> Option<i64> {
     let due = match state {
         DeliveryState::Held(hold) => match &hold.awaits {
             Some(Awaited::Until { due_at }) => Some(*due_at),
-            Some(Awaited::Crosswalk { .. } | Awaited::Delivery { .. }) | None => None,
+            Some(
+                Awaited::Crosswalk { .. }
+                | Awaited::Delivery { .. }
+                | Awaited::Connection { .. }
+                | Awaited::Integration { .. },
+            )
+            | None => None,
         },
         DeliveryState::Pending { .. }
         | DeliveryState::InFlight { .. }

@@ -142,6 +142,8 @@ fn awaited(awaited: &Awaited) -> String {
     match awaited {
         Awaited::Crosswalk { table, key } => format!("entry `{key}` in crosswalk `{table}`"),
         Awaited::Delivery { delivery } => format!("the end of {delivery}"),
+        Awaited::Connection { connection } => format!("connection `{connection}` in the site"),
+        Awaited::Integration { instance } => format!("integration `{instance}` in the site"),
         Awaited::Until { due_at } => due_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
     }
 }
