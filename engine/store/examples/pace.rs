@@ -132,6 +132,7 @@ async fn drain(store: Store) {
         let event = Event::Claimed {
             lease_until,
             fingerprint: None,
+            part: None,
         };
         let claimed = transition(&delivery, event, DeliveryState::InFlight { lease_until });
         let delivery = store.delivery_record(claimed).await.expect("a claim");

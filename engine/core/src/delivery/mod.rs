@@ -187,9 +187,12 @@ pub struct Progress {
     /// When the first try of the present run of retries was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trying_since: Option<Timestamp>,
-    /// The step of a sequence operation to go on with; 0 for the first and for single requests.
+    /// Steps of a sequence operation that are finished; 0 for single requests.
     #[serde(default)]
     pub step: u16,
+    /// What was claimed last, by its names in the connector, which may have changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// What the finished steps answered, by step name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub results: BTreeMap<String, Document>,
@@ -218,6 +221,18 @@ pub struct Group {
     pub number: u32,
     /// Whether further events may still join it. Nothing of it is prepared or sent before it is closed.
     pub open: bool,
+}
+
+/// Which part of a write a claim is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The operation of the integration's sink.
+    pub operation: String,
+    /// The variant of it that was taken.
+    pub variant: String,
+    /// The step, where that is a sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
 }
 
 /// What a target calls the document it made: the names and values the operation's `receipt` declares.

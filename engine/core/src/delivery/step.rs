@@ -1,7 +1,7 @@
 //! The one place where the fate of a delivery is decided.
 
 use super::{
-    Class, Decision, DeliveryState, Hold, LookUp, Outcome, Progress, Receipt, RepeatSafety,
+    Class, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress, Receipt, RepeatSafety,
     StateKind, Trouble,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -43,6 +43,9 @@ pub enum Event {
         /// See [`Progress::claim`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<String>,
+        /// See [`Progress::part`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<Part>,
     },
     /// The group of events waits for more of them, or for what completes it.
     GroupWaits {
@@ -193,7 +196,11 @@ pub fn step(
         Event::Claimed {
             lease_until,
             fingerprint,
-        } => turn.claimed(lease_until, fingerprint),
+            part,
+        } => {
+            turn.progress.part = part;
+            turn.claimed(lease_until, fingerprint)
+        }
         Event::GroupWaits { due_at } => turn.gathering(state, due_at)?,
         Event::GroupClosed => turn.closed(state)?,
         Event::Routed if progress.attempts > 0 => {

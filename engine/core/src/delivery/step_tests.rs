@@ -115,6 +115,7 @@ fn events() -> Vec<Event> {
         Event::Claimed {
             lease_until: now(),
             fingerprint: None,
+            part: None,
         },
         Event::NotPrepared(Trouble::Passing {
             class: Class::Intermittent,
@@ -324,6 +325,7 @@ fn a_claim_leaves_its_fingerprint() {
     let event = Event::Claimed {
         lease_until: now(),
         fingerprint: Some("f".into()),
+        part: None,
     };
     let claimed = take(&pending, event, look_up()).unwrap();
     assert_eq!(claimed.progress.claim.as_deref(), Some("f"));
@@ -503,6 +505,7 @@ fn claims_count_attempts_and_steps_forget_retries() {
         Event::Claimed {
             lease_until: now(),
             fingerprint: None,
+            part: None,
         },
         look_up(),
     )

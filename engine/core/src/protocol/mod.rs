@@ -45,7 +45,7 @@ pub use fingerprint::fingerprint;
 pub use look_up::{adoption, input, look_up_input, look_up_verdict};
 pub use rate::rate_state;
 pub use receipt::UNREAD;
-pub use sequence::{StepVerdict, sequence_receipt, step_input, step_verdict, steps};
+pub use sequence::{StepVerdict, sequence_receipt, step_input, step_verdict, steps, variant};
 pub(crate) use text::length_in;
 pub use text::percent_encode;
 pub use time::duration;

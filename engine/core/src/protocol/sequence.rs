@@ -4,7 +4,7 @@ use super::encode::Writer;
 use super::receipt::receipt;
 use super::{Answer, Call, EncodeError, Masked, classify, look_up, scope};
 use crate::delivery::{Outcome, Receipt};
-use crate::plan::{Action, OutcomeWord, Step};
+use crate::plan::{Action, OutcomeWord, Step, Variant};
 use jiff::Timestamp;
 use serde_json::Value as Document;
 use std::collections::BTreeMap;
@@ -20,24 +20,24 @@ pub enum StepVerdict {
     Ended(Outcome),
 }
 
-/// The steps of the variant that applies, or nothing for a single request.
+/// The variant that applies.
 ///
 /// # Errors
-/// If no variant applies, or one's `when` cannot be evaluated.
-pub fn steps<'a>(call: &Call<'a>) -> Result<&'a [Step], EncodeError> {
-    let is_sequence = |action: &Action| matches!(action, Action::Sequence(_));
-    if !call
-        .operation
-        .variants
-        .iter()
-        .any(|variant| is_sequence(&variant.action))
-    {
-        return Ok(&[]);
+/// If none does, or one's `when` cannot be evaluated.
+pub fn variant<'a>(call: &Call<'a>) -> Result<&'a Variant, EncodeError> {
+    match call.operation.variants.as_slice() {
+        // The usual one needs no writer.
+        [only] if only.when.is_none() => Ok(only),
+        // Which variant applies never depends on a credential's value.
+        _ => Writer::new(call, &Masked).variant(),
     }
-    // Which variant applies never depends on a credential's value.
-    match &Writer::new(call, &Masked).variant()?.action {
-        Action::Sequence(steps) => Ok(steps),
-        Action::Request(_) => Ok(&[]),
+}
+
+/// The steps of a variant, or nothing for a single request.
+pub fn steps(variant: &Variant) -> &[Step] {
+    match &variant.action {
+        Action::Sequence(steps) => steps,
+        Action::Request(_) => &[],
     }
 }
 
@@ -105,23 +105,17 @@ pub fn step_verdict(
     }
 }
 
-/// The receipt of a finished sequence; `call.steps` holds every step's result, and `result` is the
-/// last one's.
-///
-/// # Errors
-/// If no variant applies any more. What cannot be read is listed in the receipt instead.
-pub fn sequence_receipt(call: &Call<'_>) -> Result<Receipt, EncodeError> {
+/// The receipt of a finished sequence; `call.steps` holds every step's result, and `result` is that
+/// of the step named `last`. What cannot be read is listed in the receipt instead.
+pub fn sequence_receipt(call: &Call<'_>, last: &str) -> Receipt {
     let Some(write) = call.operation.write() else {
-        return Ok(Receipt::default());
+        return Receipt::default();
     };
     let mut scope = scope::of_call(call);
-    let last = steps(call)?
-        .last()
-        .and_then(|step| call.steps?.get(&step.name));
-    if let Some(last) = last {
-        scope.set("result", last);
+    if let Some(result) = call.steps.and_then(|steps| steps.get(last)) {
+        scope.set("result", result);
     }
-    Ok(receipt(&write.receipt, &scope))
+    receipt(&write.receipt, &scope)
 }
 
 /// A step's rules judge its result, not an answer: there is no status, and no header field to wait

@@ -2,10 +2,10 @@
 
 use crate::connection::Link;
 use crate::settle::NotRecorded;
-use ml_connector_core::delivery::{Class, Policy, Progress, RepeatSafety, Trouble};
+use ml_connector_core::delivery::{Class, Part, Policy, RepeatSafety, StateKind, Trouble};
 use ml_connector_core::identity::{DedupKey, InstanceId, Reference};
 use ml_connector_core::mapping::{self, Prepared};
-use ml_connector_core::plan::{Instance, Operation, Repeat, Step};
+use ml_connector_core::plan::{Instance, Operation, Repeat, Step, Variant};
 use ml_connector_core::protocol::{self, Call, EncodeError};
 use ml_connector_store::Delivery;
 use serde_json::Value as Document;
@@ -36,8 +36,10 @@ pub(super) struct Target {
     pub(super) operation: Arc<Operation>,
     input: Document,
     key: Option<String>,
-    /// Which step, and whether it is the last; nothing for a single request.
-    pub(super) step: Option<(usize, bool)>,
+    /// What it is, by name; the claim keeps that.
+    pub(super) part: Part,
+    /// Whether it is a sequence's last step.
+    pub(super) last: bool,
 }
 
 /// Why there is no target.
@@ -102,44 +104,69 @@ impl Aim {
     }
 
     /// What is due: the whole operation, or its next step.
-    pub(super) fn target(&self, progress: &Progress) -> Result<Target, NoTarget> {
-        let call = self.call();
-        let steps = protocol::steps(&call)?;
+    ///
+    /// What was begun goes on as it was begun, by the names that its claim kept: whatever the
+    /// variants' conditions would say now, and wherever the steps stand in the sequence now.
+    pub(super) fn target(&self, delivery: &Delivery) -> Result<Target, NoTarget> {
+        let variant = match begun(delivery) {
+            Some(part) => self.variant_of(part)?,
+            None => protocol::variant(&self.call())?,
+        };
+        let steps = protocol::steps(variant);
+        let mut part = Part {
+            operation: self.operation.name.clone(),
+            variant: variant.name.clone(),
+            step: None,
+        };
         if steps.is_empty() {
             return Ok(Target {
                 operation: Arc::clone(&self.operation),
                 input: self.input.clone(),
                 key: self.key.clone(),
-                step: None,
+                part,
+                last: false,
             });
         }
-        let index = usize::from(progress.step);
-        let Some(step) = steps.get(index) else {
-            let why = format!(
-                "`{}` has no step {} any more",
-                self.operation.name,
-                index + 1
-            );
-            return Err(NoTarget::Trouble(configuration(why)));
-        };
+        let (step, last) = due_step(&self.operation.name, steps, delivery)?;
         let Some(operation) = self.link.plan().connector.operations.get(&step.operation) else {
             let why = format!("`{}` has no operation `{}`", self.link.id(), step.operation);
             return Err(NoTarget::Trouble(configuration(why)));
         };
+        part.step = Some(step.name.clone());
         // Each step is a request of its own, so each has a key of its own.
         let step_key = DedupKey::new(format!("{}#{}", self.dedup_key, step.name));
         Ok(Target {
             operation: Arc::clone(operation),
-            input: protocol::step_input(&call, step)?,
+            input: protocol::step_input(&self.call(), step)?,
             key: key_of(operation, &self.instance, &step_key),
-            step: Some((index, index + 1 == steps.len())),
+            part,
+            last,
+        })
+    }
+
+    /// The variant that something was begun with.
+    fn variant_of(&self, part: &Part) -> Result<&Variant, NoTarget> {
+        let operation = &self.operation;
+        if part.operation != operation.name {
+            return Err(NoTarget::Trouble(configuration(format!(
+                "it was begun with `{}`, but the integration now writes with `{}`",
+                part.operation, operation.name
+            ))));
+        }
+        variant_named(operation, &part.variant).ok_or_else(|| {
+            NoTarget::Trouble(configuration(format!(
+                "it was begun as variant `{}` of `{}`, which the connector does not have any more",
+                part.variant, operation.name
+            )))
         })
     }
 
     /// The step a target stands for.
     pub(super) fn step(&self, target: &Target) -> Option<&Step> {
-        let (index, _) = target.step?;
-        protocol::steps(&self.call()).ok()?.get(index)
+        let name = target.part.step.as_ref()?;
+        let variant = variant_named(&self.operation, &target.part.variant)?;
+        let mut steps = protocol::steps(variant).iter();
+        steps.find(|step| step.name == *name)
     }
 
     /// A target's own call.
@@ -191,6 +218,69 @@ pub(super) fn safety(link: &Link, operation: &Operation) -> RepeatSafety {
         Repeat::IdempotencyKey { .. } | Repeat::Natural | Repeat::None => Duration::ZERO,
     };
     write.repeat.safety(settle)
+}
+
+/// What a delivery has begun, so that it must go on that way: a request of it may have arrived, or
+/// steps of it are done.
+fn begun(delivery: &Delivery) -> Option<&Part> {
+    let progress = &delivery.progress;
+    let begun = match delivery.state.kind() {
+        StateKind::InFlight | StateKind::Uncertain => true,
+        StateKind::Pending
+        | StateKind::Held
+        | StateKind::Delivered
+        | StateKind::Skipped
+        | StateKind::Discarded => progress.maybe_sent || !progress.results.is_empty(),
+    };
+    progress.part.as_ref().filter(|_| begun)
+}
+
+fn variant_named<'a>(operation: &'a Operation, name: &str) -> Option<&'a Variant> {
+    let mut variants = operation.variants.iter();
+    variants.find(|variant| variant.name == name)
+}
+
+/// The step to go on with, and whether it is the last: the one under way, or the first that is not
+/// done. What is done must still be how the sequence begins; whether what was put before or between
+/// may be left out, or what is gone may be ignored, only a person can tell.
+fn due_step<'a>(
+    operation: &str,
+    steps: &'a [Step],
+    delivery: &Delivery,
+) -> Result<(&'a Step, bool), NoTarget> {
+    let progress = &delivery.progress;
+    let changed = |what: String| {
+        let why = format!("the sequence `{operation}` has changed since it was begun: {what}");
+        NoTarget::Trouble(configuration(why))
+    };
+    let done = |step: &Step| progress.results.contains_key(&step.name);
+    let gone = progress.results.keys().find(|name| {
+        let mut steps = steps.iter();
+        !steps.any(|step| step.name == **name)
+    });
+    if let Some(name) = gone {
+        return Err(changed(format!("its step `{name}` is done, and is gone")));
+    }
+    let count = steps.iter().take_while(|step| done(step)).count();
+    let Some((step, rest)) = steps.get(count..).and_then(<[Step]>::split_first) else {
+        return Err(changed("all of its steps are done".to_owned()));
+    };
+    if let Some(later) = rest.iter().find(|step| done(step)) {
+        let (step, later) = (&step.name, &later.name);
+        let what = format!("`{later}` is done, and `{step}` is before it now");
+        return Err(changed(what));
+    }
+    let under_way = begun(delivery)
+        .filter(|_| delivery.state.kind() != StateKind::Pending)
+        .and_then(|part| part.step.as_ref());
+    if let Some(name) = under_way.filter(|name| **name != step.name) {
+        let what = format!(
+            "`{name}` was under way, and `{}` comes first now",
+            step.name
+        );
+        return Err(changed(what));
+    }
+    Ok((step, rest.is_empty()))
 }
 
 fn key_of(operation: &Operation, instance: &InstanceId, dedup_key: &DedupKey) -> Option<String> {

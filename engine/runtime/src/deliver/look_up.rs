@@ -50,7 +50,7 @@ impl Job {
             Ok(aim) => aim,
             Err(trouble) => return self.not_looked_up(&text(&trouble)).await,
         };
-        let target = match aim.target(&self.delivery.progress) {
+        let target = match aim.target(&self.delivery) {
             Ok(target) => target,
             Err(NoTarget::Trouble(trouble)) => return self.not_looked_up(&text(&trouble)).await,
             Err(NoTarget::Encode(error)) => return self.not_looked_up(&error.to_string()).await,
@@ -97,10 +97,10 @@ impl Job {
                 LookUp::Failed { why, after: None }
             }
         };
-        let event = match (verdict, aim.step(&target), target.step) {
+        let event = match (verdict, &target.part.step) {
             // That step is done; the sequence is not.
-            (LookUp::Found { receipt }, Some(step), Some((_, false))) => {
-                let name = step.name.clone();
+            (LookUp::Found { receipt }, Some(name)) if !target.last => {
+                let name = name.clone();
                 let result: serde_json::Value = receipt.0.into_iter().collect();
                 aim.with_result(&name, result.clone());
                 Event::StepDone {

@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::intake::UNSENT;
 use crate::settle::{NotRecorded, With, settle};
 use ml_connector_core::delivery::{Event, Policy};
-use ml_connector_core::plan::{Action, Operation};
+use ml_connector_core::plan::{Operation, Variant};
+use ml_connector_core::protocol;
 use ml_connector_store::{Delivery, Error};
 use std::sync::Arc;
 
@@ -66,25 +67,27 @@ pub(super) fn policy(context: &Context, links: &Links, delivery: &Delivery) -> P
     }
 }
 
-/// The operation a delivery had under way: its sink's, or the step's of a sequence.
+/// The operation a delivery had under way: its sink's, or the step's of a sequence. It goes by the
+/// names that the claim kept; without those, a single request is still what it was.
 fn due(context: &Context, links: &Links, delivery: &Delivery) -> Option<Arc<Operation>> {
     let instance = context.plan.instances.get(&delivery.instance)?;
     let connector = &links.get(&delivery.lane)?.plan().connector;
+    let part = delivery.progress.part.as_ref();
+    let sink = &instance.integration.sink.operation;
     let operation = connector
         .operations
-        .get(&instance.integration.sink.operation)?;
-    let sequence = operation
-        .variants
-        .iter()
-        .find_map(|variant| match &variant.action {
-            Action::Sequence(steps) => Some(steps),
-            Action::Request(_) => None,
-        });
-    match sequence {
-        Some(steps) => {
-            let step = steps.get(usize::from(delivery.progress.step))?;
-            connector.operations.get(&step.operation).cloned()
-        }
-        None => Some(Arc::clone(operation)),
-    }
+        .get(part.map_or(sink, |part| &part.operation))?;
+    let Some(part) = part else {
+        let is_sequence = |variant: &Variant| !protocol::steps(variant).is_empty();
+        let single = !operation.variants.iter().any(is_sequence);
+        return single.then(|| Arc::clone(operation));
+    };
+    let Some(name) = &part.step else {
+        return Some(Arc::clone(operation));
+    };
+    let mut variants = operation.variants.iter();
+    let variant = variants.find(|variant| variant.name == part.variant)?;
+    let mut steps = protocol::steps(variant).iter();
+    let step = steps.find(|step| step.name == *name)?;
+    connector.operations.get(&step.operation).cloned()
 }

@@ -11,8 +11,8 @@ use crate::settle::{With, decide, record, record_surely};
 use crate::telemetry::{Span, SpanKind};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{
-    Awaited, Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, Receipt, Stepped,
-    Trouble, backoff,
+    Awaited, Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, Stepped, Trouble,
+    backoff,
 };
 use ml_connector_core::http::SendError;
 use ml_connector_core::mapping::Preparation;
@@ -78,7 +78,7 @@ impl Job {
             Ok(aim) => aim,
             Err(trouble) => return self.not_prepared(trouble).await,
         };
-        let target = match aim.target(&self.delivery.progress) {
+        let target = match aim.target(&self.delivery) {
             Ok(target) => target,
             Err(NoTarget::Trouble(trouble)) => return self.not_prepared(trouble).await,
             Err(NoTarget::Encode(error)) => {
@@ -129,6 +129,7 @@ impl Job {
         let claim = Event::Claimed {
             lease_until,
             fingerprint,
+            part: Some(target.part.clone()),
         };
         let stepped = decide(&self.context, &self.delivery, &claim, policy)?;
         let with = With {
@@ -235,10 +236,10 @@ impl Job {
             }
         };
         match outcome {
-            Outcome::Succeeded { ref result, .. } if target.step.is_some() => {
+            Outcome::Succeeded { ref result, .. } if target.part.step.is_some() => {
                 self.step_ended(aim, target, result.clone())
             }
-            Outcome::AlreadyThere { ref receipt } if target.step.is_some() => {
+            Outcome::AlreadyThere { ref receipt } if target.part.step.is_some() => {
                 self.step_ended(aim, target, receipt.0.clone().into_iter().collect())
             }
             Outcome::Succeeded { .. }
@@ -314,22 +315,15 @@ impl Job {
             Err(error) => broken(format!("step `{name}`: {error}")),
             Ok(StepVerdict::Done) => {
                 aim.with_result(&name, result.clone());
-                if !target.step.is_some_and(|(_, last)| last) {
+                if !target.last {
                     return Event::StepDone {
                         name,
                         result,
                         due_at: now,
                     };
                 }
-                match protocol::sequence_receipt(&aim.call()) {
-                    Ok(receipt) => Event::Answered(Outcome::Succeeded { receipt, result }),
-                    // Every step is done; only its name in the target is not known.
-                    Err(error) => {
-                        tracing::error!(delivery = %self.delivery.id, %error, "no receipt");
-                        let receipt = Receipt::default();
-                        Event::Answered(Outcome::Succeeded { receipt, result })
-                    }
-                }
+                let receipt = protocol::sequence_receipt(&aim.call(), &name);
+                Event::Answered(Outcome::Succeeded { receipt, result })
             }
         }
     }

@@ -266,6 +266,7 @@ async fn a_claim_that_nobody_settles_is_looked_up_when_its_lease_has_lapsed() {
         event: Event::Claimed {
             lease_until,
             fingerprint: None,
+            part: None,
         },
         state: DeliveryState::InFlight { lease_until },
         progress,

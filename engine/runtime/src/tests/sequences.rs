@@ -151,3 +151,77 @@ async fn a_step_that_ends_otherwise_holds_the_record_and_a_retry_goes_on_there()
     assert_eq!(world.ledger.posted(), ["PM1"]);
     world.stop().await;
 }
+
+/// Two sequences, by who posts; the second is shorter.
+fn two_ways() -> String {
+    let posting = posting_in_steps();
+    let from = posting.find("    steps:").unwrap();
+    let to = posting
+        .find("    receipt: { number: \"{{ steps.insert.number }}\" }")
+        .unwrap();
+    let deeper = |text: &str| text.replace("\n    ", "\n        ");
+    let steps = deeper(posting[from..to].trim_end());
+    let short_from = posting.find("      - name: confirm").unwrap();
+    let first_to = posting.find("      - name: submit").unwrap();
+    let short = format!("{}{}", &posting[from..first_to], &posting[short_from..to]);
+    let short = deeper(short.trim_end());
+    format!(
+        "{}    variants:\n      - name: by_clerk\n        when: settings.user == 'clerk'\n    {steps}\n      \
+         - name: by_boss\n    {short}\n{}",
+        &posting[..from],
+        &posting[to..]
+    )
+}
+
+#[tokio::test]
+async fn what_was_begun_goes_on_as_it_was_begun_although_another_variant_applies_now() {
+    let ways = two_ways();
+    let mut world = World::with(&[(posting(), &ways)]).await;
+    world.collect("PM1", 4950).await;
+    until_submitted(&world).await;
+    until_asked(&world, 1).await;
+    let part = world.delivery("PM1").await.progress.part.unwrap();
+    assert_eq!(part.variant, "by_clerk");
+    assert_eq!(part.step.unwrap(), "confirm");
+    let boss = "base_url: \"http://netledger.test\"";
+    world.redefine(&[(posting(), &ways), (boss, &format!("{boss}, user: boss"))]);
+    world.crash_and_restart().await;
+    posted(&world);
+    delivered(&world).await;
+    assert_eq!(world.ledger.count("POST /receipts"), 1);
+    assert_eq!(world.ledger.count("POST /receipts/R1/submit"), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_sequence_that_does_not_begin_any_more_as_it_was_begun_is_held_with_what_changed() {
+    let mut world = stepped().await;
+    world.collect("PM1", 4950).await;
+    until_submitted(&world).await;
+    until_asked(&world, 1).await;
+    let renamed = posting_in_steps().replace("- name: submit", "- name: hand_in");
+    world.redefine(&[(posting(), &renamed)]);
+    world.crash_and_restart().await;
+    let delivery = world
+        .while_time_passes("it is held", SECOND, async || {
+            let delivery = world.delivery("PM1").await;
+            (delivery.state.kind() == StateKind::Held).then_some(delivery)
+        })
+        .await;
+    let DeliveryState::Held(hold) = &delivery.state else {
+        panic!()
+    };
+    assert!(
+        hold.why.contains("`submit` is done, and is gone"),
+        "{hold:?}"
+    );
+    // The definition is mended: it goes on where it was.
+    world.redefine(&[(posting(), &posting_in_steps())]);
+    world.crash_and_restart().await;
+    posted(&world);
+    let retry = ml_connector_core::delivery::Decision::Retry;
+    assert_eq!(world.resolve("PM1", retry).await, None);
+    delivered(&world).await;
+    assert_eq!(world.ledger.count("POST /receipts/R1/submit"), 1);
+    world.stop().await;
+}

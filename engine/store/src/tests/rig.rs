@@ -164,6 +164,7 @@ pub(super) fn claimed(delivery: &Delivery) -> Transition {
         Event::Claimed {
             lease_until,
             fingerprint: None,
+            part: None,
         },
         DeliveryState::InFlight { lease_until },
     );
