@@ -42,6 +42,16 @@ pub(super) struct Target {
     pub(super) last: bool,
 }
 
+/// What a look-up of a request would ask, and what that says about the request.
+#[derive(Debug)]
+pub(super) struct Asking {
+    /// The look-up's input, where there is a look-up and its input can be made.
+    pub(super) input: Option<Result<Document, EncodeError>>,
+    /// What identifies the request for a later look-up: the operation and what the look-up would
+    /// ask for. Where there is no look-up, the operation's input stands for it.
+    pub(super) fingerprint: String,
+}
+
 /// Why there is no target.
 #[derive(Debug)]
 pub(super) enum NoTarget {
@@ -179,22 +189,27 @@ impl Aim {
         }
     }
 
-    /// What identifies this request for a later look-up: the operation and what the look-up would ask for. Where there is
-    /// no look-up, the operation's input stands for it.
-    pub(super) fn fingerprint(&self, target: &Target) -> String {
-        let asked = match target.operation.write().map(|write| &write.repeat) {
+    /// What a look-up of this request would ask.
+    pub(super) fn asking(&self, target: &Target) -> Asking {
+        let input = match target.operation.write().map(|write| &write.repeat) {
             Some(Repeat::LookUp(spec)) => {
-                protocol::look_up_input(&self.target_call(target), spec, None).ok()
+                let call = self.target_call(target);
+                Some(protocol::look_up_input(&call, spec, None))
             }
             Some(Repeat::IdempotencyKey { .. } | Repeat::Natural | Repeat::None) | None => None,
         };
-        let asked = asked.unwrap_or_else(|| target.input.clone());
+        let asked = match &input {
+            Some(Ok(input)) => input,
+            Some(Err(_)) | None => &target.input,
+        };
         let digest = Sha256::new()
             .chain_update(target.operation.name.as_bytes())
             .chain_update([0])
             .chain_update(asked.to_string().as_bytes())
             .finalize();
-        base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, digest)
+        let fingerprint =
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, digest);
+        Asking { input, fingerprint }
     }
 
     pub(super) fn policy(&self, instance: &Instance, target: &Target) -> Policy {

@@ -1,12 +1,13 @@
 //! Looking up what became of a write whose answer is not known. Nothing is sent here but reads.
 
-use super::aim::{Aim, NoTarget, Turned};
+use super::aim::{Aim, NoTarget, Target, Turned};
 use super::prepare::Preparing;
 use super::shot::as_result;
 use super::{Done, Job, recover};
 use crate::connection::{Asked, NotNow};
 use crate::settle::{With, decide, record};
 use ml_connector_core::delivery::{Event, LookUp, Policy, Trouble};
+use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::mapping::Preparation;
 use ml_connector_core::plan::{Operation, Repeat};
 use ml_connector_core::protocol;
@@ -42,54 +43,57 @@ impl Job {
                 .not_looked_up("the integration now writes to another connection")
                 .await;
         }
-        let lane = Arc::clone(&self.lane);
         // What the target may have is under the reference that was claimed, whatever the mapping
         // says now.
         let claimed = self.delivery.reference.clone();
-        let mut aim = match Aim::new(&lane, &self.delivery, *prepared, claimed) {
+        let aim = match Aim::new(&self.lane, &self.delivery, *prepared, claimed) {
             Ok(aim) => aim,
             Err(trouble) => return self.not_looked_up(&text(&trouble)).await,
         };
         let target = match aim.target(&self.delivery) {
             Ok(target) => target,
-            Err(NoTarget::Trouble(trouble)) => return self.not_looked_up(&text(&trouble)).await,
+            // The definition does not know any more what was sent. That is for a person.
+            Err(NoTarget::Trouble(trouble)) => {
+                let policy = recover::policy(&self.context, &self.links, &self.delivery);
+                let event = differs(text(&trouble));
+                return self.looked_up(event, &policy, None, &preparation).await;
+            }
             Err(NoTarget::Encode(error)) => return self.not_looked_up(&error.to_string()).await,
         };
         let policy = aim.policy(&instance, &target);
-        let call = aim.target_call(&target);
-        let Some((spec, operation)) = self.spec(&target.operation) else {
-            let event = failed("the connector does not say how to look it up");
-            return self.looked_up(event, &policy, None, &preparation).await;
+        let (event, exchange) = match self.ask(&aim, &target).await {
+            Verdict::Known(event, exchange) => (event, exchange),
+            Verdict::WaitsFor(connection) => return Ok(self.waits_for(connection)),
         };
-        let now_meant = aim.fingerprint(&target);
-        if self
-            .delivery
-            .progress
-            .claim
-            .as_ref()
-            .is_some_and(|claimed| *claimed != now_meant)
-        {
+        self.looked_up(event, &policy, exchange, &preparation).await
+    }
+
+    /// Asks the target for what was claimed.
+    async fn ask(&self, aim: &Aim, target: &Target) -> Verdict {
+        let Some((spec, operation)) = self.spec(&target.operation) else {
+            let why = "the connector does not say how to look it up";
+            return Verdict::Known(failed(why), None);
+        };
+        let asking = aim.asking(target);
+        let claimed = self.delivery.progress.claim.as_ref();
+        if claimed.is_some_and(|claimed| *claimed != asking.fingerprint) {
             // A look-up by today's values would prove absence for a record that was never sent.
             let why = "the record would be written differently now than when it was sent";
-            let event = Event::LookedUp(LookUp::Differs {
-                why: why.to_owned(),
-            });
-            return self.looked_up(event, &policy, None, &preparation).await;
+            return Verdict::Known(differs(why.to_owned()), None);
         }
-        let input = match protocol::look_up_input(&call, spec, None) {
-            Ok(input) => input,
-            Err(error) => {
-                let event = failed(&error.to_string());
-                return self.looked_up(event, &policy, None, &preparation).await;
-            }
+        let input = match asking.input {
+            Some(Ok(input)) => input,
+            Some(Err(error)) => return Verdict::Known(failed(&error.to_string()), None),
+            None => return Verdict::Known(failed("there is nothing to look up by"), None),
         };
+        let call = aim.target_call(target);
         let asked = Asked {
             reference: call.reference,
             ..Asked::with(&input)
         };
-        let verdict = match lane.read(&operation, asked).await {
+        let verdict = match self.lane.read(&operation, asked).await {
             Ok(read) => protocol::look_up_verdict(&call, spec, &as_result(read)),
-            Err(NotNow::Closed) => return Ok(self.waits_for(lane.id().clone())),
+            Err(NotNow::Closed) => return Verdict::WaitsFor(self.lane.id().clone()),
             Err(NotNow::Trouble(Trouble::Passing { why, after, .. })) => {
                 LookUp::Failed { why, after }
             }
@@ -99,24 +103,18 @@ impl Job {
         };
         let event = match (verdict, &target.part.step) {
             // That step is done; the sequence is not.
-            (LookUp::Found { receipt }, Some(name)) if !target.last => {
-                let name = name.clone();
-                let result: serde_json::Value = receipt.0.into_iter().collect();
-                aim.with_result(&name, result.clone());
-                Event::StepDone {
-                    name,
-                    result,
-                    due_at: self.context.now(),
-                }
-            }
-            (verdict, ..) => Event::LookedUp(verdict),
+            (LookUp::Found { receipt }, Some(name)) if !target.last => Event::StepDone {
+                name: name.clone(),
+                result: receipt.0.into_iter().collect(),
+                due_at: self.context.now(),
+            },
+            (verdict, _) => Event::LookedUp(verdict),
         };
         let exchange = Exchange {
             operation: operation.name.clone(),
             ..Exchange::default()
         };
-        self.looked_up(event, &policy, Some(exchange), &preparation)
-            .await
+        Verdict::Known(event, Some(exchange))
     }
 
     fn spec<'a>(
@@ -160,6 +158,17 @@ impl Job {
         self.log();
         Ok(Done::Moved)
     }
+}
+
+/// What a look-up came to.
+enum Verdict {
+    Known(Event, Option<Exchange>),
+    /// It could not be asked before this connection admits calls.
+    WaitsFor(ConnectionId),
+}
+
+fn differs(why: String) -> Event {
+    Event::LookedUp(LookUp::Differs { why })
 }
 
 fn failed(why: &str) -> Event {

@@ -125,7 +125,7 @@ impl Job {
             }
         };
         let lease_until = later(self.context.now(), request.timeout + LEASE_MARGIN);
-        let fingerprint = Some(aim.fingerprint(target));
+        let fingerprint = Some(aim.asking(target).fingerprint);
         let claim = Event::Claimed {
             lease_until,
             fingerprint,
