@@ -5,11 +5,11 @@ use crate::seams::Seams;
 use crate::telemetry::{Span, SpanKind, Trace, Traces};
 use jiff::{SignedDuration, Timestamp};
 pub(crate) use ml_connector_core::delivery::later;
-use ml_connector_core::identity::{ConnectionId, StreamId};
+use ml_connector_core::identity::{ConnectionId, InstanceId, StreamId};
 use ml_connector_core::plan::Plan;
 use ml_connector_store::{Intake, Store};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) lanes: Lanes,
     pub(crate) traces: Traces,
     pub(crate) polls: Polls,
+    pub(crate) pauses: Arc<Pauses>,
     /// Nothing new is begun: no intake, no poll, no reservation.
     pub(crate) stopping: CancellationToken,
     /// The grace time is over: what waits for an answer stops waiting and records that.
@@ -47,6 +48,7 @@ impl Context {
             store,
             seams,
             counters: Arc::default(),
+            pauses: Arc::default(),
             stopping: stops.0.child_token(),
             halted: stops.1.child_token(),
         }
@@ -61,6 +63,7 @@ impl Context {
     ) -> Self {
         Self {
             counters: Arc::clone(&self.counters),
+            pauses: Arc::clone(&self.pauses),
             ..Self::new(plan, self.store.clone(), seams, stops, self.traces.clone())
         }
     }
@@ -115,6 +118,31 @@ impl Context {
             () = self.stopping.cancelled() => false,
             () = self.seams.clock.sleep_until(until) => true,
         }
+    }
+}
+
+/// The integrations that a person has stopped. The store has them too; this is what workers look at.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses {
+    instances: RwLock<BTreeSet<InstanceId>>,
+}
+
+impl Pauses {
+    pub(crate) fn set(&self, instance: &InstanceId, paused: bool) {
+        let mut instances = self
+            .instances
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if paused {
+            instances.insert(instance.clone());
+        } else {
+            instances.remove(instance);
+        }
+    }
+
+    pub(crate) fn all(&self) -> BTreeSet<InstanceId> {
+        let instances = self.instances.read();
+        instances.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

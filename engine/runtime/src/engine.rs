@@ -8,7 +8,7 @@
 
 use crate::admin;
 use crate::api::Access;
-use crate::connection::{Link, Unusable};
+use crate::connection::{Link, Links, Unusable};
 use crate::context::{Context, later};
 use crate::counters::CountersSnapshot;
 use crate::deliver::recover;
@@ -199,6 +199,7 @@ impl Engine {
             facts,
         };
         context.store.note(note, started_at).await?;
+        generation.pause().await?;
         recover(&context, &generation.links).await?;
 
         let engine = Self {
@@ -415,6 +416,7 @@ impl Engine {
         }
         recover(&new.context, &new.links).await?;
         new.links.go_on_from(&old.links, new.context.now());
+        new.pause().await?;
         new.begin();
         self.note_reload(true, String::new());
         tracing::info!(plan = hash, "reloaded");
@@ -478,6 +480,12 @@ impl Engine {
         let running = self.running();
         let counters = &running.context.counters;
         counters.moved(&delivery.instance, delivery.state.kind());
+    }
+
+    /// What every part shares, and the connections.
+    pub(crate) fn parts(&self) -> (Arc<Context>, Arc<Links>) {
+        let running = self.running();
+        (Arc::clone(&running.context), Arc::clone(&running.links))
     }
 
     pub(crate) fn wake_all(&self) {

@@ -8,9 +8,11 @@ use crate::connection::{Links, Unusable};
 use crate::context::Context;
 use crate::deliver;
 use crate::intake::Router;
+use crate::operator;
 use crate::poller::Poller;
 use crate::receiver::Receiver;
 use crate::worker::Worker;
+use ml_connector_store::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
@@ -51,6 +53,17 @@ impl Generation {
             pollers,
             workers: TaskTracker::new(),
         })
+    }
+
+    /// Stops what a person has stopped until it is resumed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) async fn pause(&self) -> Result<(), Error> {
+        for paused in self.context.store.pauses().await? {
+            operator::paused(&self.context, &self.links, paused);
+        }
+        Ok(())
     }
 
     /// Starts what works on its own.

@@ -5,8 +5,8 @@
 //! memory only, so whatever a dying process had reserved is simply due again. While the lane's own
 //! circuit is open nothing is reserved. Where a *source* cannot be read, the integration whose
 //! delivery met that stands aside until that connection admits calls again: its deliveries stay
-//! where they are, and those of other integrations pass them. None of that costs an attempt, a
-//! commit or memory per delivery.
+//! where they are, and those of other integrations pass them. An integration that a person has
+//! paused stands aside likewise. None of that costs an attempt, a commit or memory per delivery.
 
 use crate::connection::{Link, Links};
 use crate::context::{Context, later};
@@ -111,7 +111,9 @@ impl Worker {
             return (true, None);
         }
         let now = self.context.now();
-        let without: Vec<InstanceId> = self.aside.values().flatten().cloned().collect();
+        let mut without = self.context.pauses.all();
+        without.extend(self.aside.values().flatten().cloned());
+        let without: Vec<InstanceId> = without.into_iter().collect();
         let (context, lane) = (Arc::clone(&self.context), self.lane.id().clone());
         let failed = |error: ml_connector_store::Error| {
             tracing::error!(connection = %lane, %error, "cannot reserve deliveries");

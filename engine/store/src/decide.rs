@@ -1,8 +1,8 @@
 //! What a command becomes: records, decided against everything committed and everything earlier in the group.
 
 use crate::entry::{
-    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, MadeGroup, TransitionEntry,
-    to_the_microsecond,
+    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, MadeGroup, PauseEntry,
+    TransitionEntry, to_the_microsecond,
 };
 use crate::index::fold::Staged;
 use crate::index::key;
@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Note(Note, Timestamp),
     /// Writes nothing, unless the writer's last commit has failed: then it asks the disk again.
     Check(Timestamp),
+    Pause(PauseEntry, Timestamp),
 }
 
 /// What came of it.
@@ -91,7 +92,11 @@ impl Command {
                 .iter()
                 .map(|event| event.raw.len() + 512)
                 .sum(),
-            Self::Record(_) | Self::Route(_) | Self::Note(..) | Self::Check(_) => 1024,
+            Self::Record(_)
+            | Self::Route(_)
+            | Self::Note(..)
+            | Self::Pause(..)
+            | Self::Check(_) => 1024,
             Self::Release { .. } => RELEASED_AT_ONCE * 1024,
             Self::Crosswalk { entries, .. } => entries.len() * 128,
         }
@@ -231,6 +236,11 @@ pub(crate) fn decide(group: &mut Group<'_, '_>, command: &Command) -> Result<Ans
         Command::Release { awaited, at } => {
             let at = to_the_microsecond(*at);
             release_waiting(group, awaited, RELEASED_AT_ONCE, at).map(Answer::Released)
+        }
+        Command::Pause(entry, at) => {
+            let at = to_the_microsecond(*at);
+            group.push(at, &Entry::Pause(entry.clone()), &Bytes::new())?;
+            Ok(Answer::Noted)
         }
         Command::Note(note, at) => {
             group.push(*at, &Entry::Note(note.clone()), &Bytes::new())?;

@@ -7,7 +7,7 @@
 //! Unknown members are ignored and new ones must have a default, so that an older journal stays readable.
 
 use crate::journal::frame::Frame;
-use crate::model::{CrosswalkEntry, Delivery, Exchange, Note, Origin, Print};
+use crate::model::{CrosswalkEntry, Delivery, Exchange, Note, Origin, Pausable, Print};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{DeliveryState, Event, Group, Progress};
 use ml_connector_core::identity::{
@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Transition = 3,
     Crosswalk = 4,
     Note = 5,
+    Pause = 6,
 }
 
 impl Kind {
@@ -34,6 +35,7 @@ impl Kind {
             3 => Some(Self::Transition),
             4 => Some(Self::Crosswalk),
             5 => Some(Self::Note),
+            6 => Some(Self::Pause),
             _ => None,
         }
     }
@@ -45,6 +47,7 @@ impl Kind {
             Self::Transition => "transition",
             Self::Crosswalk => "crosswalk",
             Self::Note => "note",
+            Self::Pause => "pause",
         }
     }
 }
@@ -57,6 +60,7 @@ pub(crate) enum Entry {
     Transition(Box<TransitionEntry>),
     Crosswalk(CrosswalkChange),
     Note(Note),
+    Pause(PauseEntry),
 }
 
 /// A webhook or a page of a poll was taken in; its events follow as records of their own.
@@ -191,6 +195,25 @@ pub(crate) struct TransitionEntry {
     pub(crate) plan: String,
 }
 
+/// A person stopped something, or let it go on. The frame says when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PauseEntry {
+    /// What the audit trail calls it.
+    pub(crate) kind: PauseKind,
+    #[serde(flatten)]
+    pub(crate) what: Pausable,
+    pub(crate) actor: String,
+    pub(crate) reason: String,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PauseKind {
+    Paused,
+    Resumed,
+}
+
 /// Entries of matching tables were set or removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CrosswalkChange {
@@ -208,6 +231,7 @@ impl Entry {
             Self::Transition(_) => Kind::Transition,
             Self::Crosswalk(_) => Kind::Crosswalk,
             Self::Note(_) => Kind::Note,
+            Self::Pause(_) => Kind::Pause,
         }
     }
 
@@ -219,6 +243,7 @@ impl Entry {
             Self::Transition(entry) => serde_json::to_writer(out, entry),
             Self::Crosswalk(entry) => serde_json::to_writer(out, entry),
             Self::Note(entry) => serde_json::to_writer(out, entry),
+            Self::Pause(entry) => serde_json::to_writer(out, entry),
         }
     }
 
@@ -238,6 +263,7 @@ impl Entry {
             Kind::Transition => serde_json::from_slice(meta).map(Self::Transition),
             Kind::Crosswalk => serde_json::from_slice(meta).map(Self::Crosswalk),
             Kind::Note => serde_json::from_slice(meta).map(Self::Note),
+            Kind::Pause => serde_json::from_slice(meta).map(Self::Pause),
         };
         read.map_err(|error| format!("the {} record cannot be read: {error}", kind.as_str()))
     }

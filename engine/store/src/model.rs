@@ -334,6 +334,30 @@ pub struct AuditRecord {
     pub previous: String,
 }
 
+/// Something that a person can stop until it is resumed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "paused", content = "name", rename_all = "snake_case")]
+pub enum Pausable {
+    /// A connection: nothing is asked of its system.
+    Connection(ConnectionId),
+    /// An integration: its events are taken in, its deliveries wait.
+    Integration(InstanceId),
+}
+
+/// A pause that lasts until it is resumed, also across restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// What is stopped.
+    #[serde(flatten)]
+    pub what: Pausable,
+    /// Who stopped it.
+    pub actor: String,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// An operator act or an event of the engine itself, kept in the audit trail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {

@@ -27,9 +27,14 @@ pub(crate) fn event(journal: &Journal, position: u64) -> Result<(StoredFrame, Ev
     let frame = journal.read(position)?;
     match entry(journal, position, &frame)? {
         Entry::Event(event) => Ok((frame, event)),
-        Entry::Intake(_) | Entry::Transition(_) | Entry::Crosswalk(_) | Entry::Note(_) => Err(
-            Error::Index(format!("record {} is not an event", frame.header.sequence)),
-        ),
+        Entry::Intake(_)
+        | Entry::Transition(_)
+        | Entry::Crosswalk(_)
+        | Entry::Note(_)
+        | Entry::Pause(_) => Err(Error::Index(format!(
+            "record {} is not an event",
+            frame.header.sequence
+        ))),
     }
 }
 
@@ -54,7 +59,7 @@ pub(crate) fn delivery(
                 let at = time(header.time_us);
                 made.delivery(&event.event_id, MessageId(header.sequence), at)
             }),
-        Entry::Intake(_) | Entry::Crosswalk(_) | Entry::Note(_) => None,
+        Entry::Intake(_) | Entry::Crosswalk(_) | Entry::Note(_) | Entry::Pause(_) => None,
     };
     found
         .filter(|delivery| delivery.id == id)
@@ -105,7 +110,8 @@ pub(crate) fn history(
             | Entry::Event(_)
             | Entry::Intake(_)
             | Entry::Crosswalk(_)
-            | Entry::Note(_) => {
+            | Entry::Note(_)
+            | Entry::Pause(_) => {
                 let sequence = frame.header.sequence;
                 return Err(Error::Index(format!("record {sequence} is not about {id}")));
             }

@@ -3,6 +3,7 @@
 //! Long because: every verb stands here with its promise, and each only hands a command to the writer or reads the view.
 
 use crate::decide::{Answer, Command};
+use crate::entry::{PauseEntry, PauseKind};
 use crate::index::key;
 use crate::index::row::{self, GroupRow, Row};
 use crate::index::view::View;
@@ -11,9 +12,8 @@ use crate::lock::{Lock, LockError};
 use crate::medium::Medium;
 use crate::meter::{Meter, Meters};
 use crate::model::{
-    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Members, Message, Note, Print,
-    Routing,
-    Selection, Transition,
+    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Members, Message, Note,
+    Pausable, Paused, Print, Routing, Selection, Transition,
 };
 use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
@@ -653,6 +653,57 @@ impl Store {
     /// [`Error::Unwritable`] if the disk refuses.
     pub async fn note(&self, note: Note, at: Timestamp) -> Result<(), Error> {
         self.submit(Command::Note(note, at)).await.map(drop)
+    }
+
+    /// Records that a person stopped something, until [`Store::resume`] is recorded for it.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the disk refuses.
+    pub async fn pause(&self, paused: Paused) -> Result<(), Error> {
+        let entry = PauseEntry {
+            kind: PauseKind::Paused,
+            what: paused.what,
+            actor: paused.actor,
+            reason: paused.reason,
+        };
+        let command = Command::Pause(entry, paused.since);
+        self.submit(command).await.map(drop)
+    }
+
+    /// Records that a person let something go on, whether or not it was stopped.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the disk refuses.
+    pub async fn resume(
+        &self,
+        what: Pausable,
+        at: Timestamp,
+        actor: &str,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let entry = PauseEntry {
+            kind: PauseKind::Resumed,
+            what,
+            actor: actor.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.submit(Command::Pause(entry, at)).await.map(drop)
+    }
+
+    /// What is stopped at present, connections first, by name.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn pauses(&self) -> Result<Vec<Paused>, Error> {
+        let from = sled::IVec::from(&[key::PAUSE]);
+        let view = &self.shared()?.view;
+        let found = view.range(&from, &key::behind(&from), usize::MAX)?;
+        let odd = |_| Error::Index("a pause cannot be read".to_owned());
+        found
+            .iter()
+            .map(|(_, value)| serde_json::from_slice(value).map_err(odd))
+            .collect()
     }
 
     /// Counters by instance, by name.

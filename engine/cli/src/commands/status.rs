@@ -10,6 +10,7 @@ use crate::views::{ConnectionView, CountsView, PollView, age, counts_table, mome
 use jiff::Timestamp;
 use ml_connector_runtime::operator::{Command, ReloadStatus, Reply, Status};
 use ml_connector_runtime::{Clock as _, SystemClock};
+use ml_connector_store::{Pausable, Paused};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Document;
@@ -49,6 +50,8 @@ pub(crate) struct StatusOutput {
     integrations: Vec<CountsView>,
     /// Connections of a running engine.
     connections: Vec<ConnectionView>,
+    /// What a person has stopped until it is resumed.
+    pauses: Vec<PauseView>,
     /// Polls of a running engine.
     polls: Vec<PollView>,
     /// What the running engine has done since its start, by counter.
@@ -79,6 +82,22 @@ impl ReloadView {
             why: status.why.clone(),
         }
     }
+}
+
+/// What a person has stopped.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PauseView {
+    /// connection or integration.
+    what: String,
+    /// Which.
+    name: String,
+    /// Who stopped it.
+    actor: String,
+    /// Why.
+    reason: String,
+    /// Since when.
+    #[schemars(with = "String")]
+    since: Timestamp,
 }
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
@@ -113,6 +132,7 @@ impl StatusOutput {
             reload: status.reload.as_ref().map(ReloadView::of),
             integrations: integrations.collect(),
             connections: status.connections.iter().map(ConnectionView::of).collect(),
+            pauses: status.pauses.iter().map(PauseView::of).collect(),
             polls: status.polls.iter().map(PollView::of).collect(),
             counters: status
                 .counters
@@ -127,7 +147,27 @@ impl StatusOutput {
     fn waits_for_somebody(&self) -> bool {
         let refused = self.reload.as_ref().is_some_and(|reload| !reload.loaded);
         let in_trouble = refused || self.connections.iter().any(|one| one.state != "closed");
-        in_trouble || self.integrations.iter().any(CountsView::waits_for_somebody)
+        in_trouble
+            || !self.pauses.is_empty()
+            || self.integrations.iter().any(CountsView::waits_for_somebody)
+    }
+
+    fn print_pauses(&self, terminal: &mut Terminal) -> io::Result<()> {
+        if self.pauses.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new(["PAUSED", "NAME", "SINCE", "BY", "WHY"]);
+        for one in &self.pauses {
+            table.row([
+                one.what.clone(),
+                one.name.clone(),
+                moment(one.since),
+                one.actor.clone(),
+                one.reason.clone(),
+            ]);
+        }
+        terminal.line("")?;
+        print_lines(&table.lines(), terminal)
     }
 
     fn print(&self, terminal: &mut Terminal) -> io::Result<()> {
@@ -183,6 +223,7 @@ impl StatusOutput {
             terminal.line("")?;
             print_lines(&table.lines(), terminal)?;
         }
+        self.print_pauses(terminal)?;
         if !self.polls.is_empty() {
             let mut table = Table::new(["POLL", "NEXT", "CURSOR"]);
             for one in &self.polls {
@@ -201,4 +242,20 @@ impl StatusOutput {
 
 fn print_lines(lines: &[String], terminal: &mut Terminal) -> io::Result<()> {
     lines.iter().try_for_each(|line| terminal.line(line))
+}
+
+impl PauseView {
+    fn of(paused: &Paused) -> Self {
+        let (what, name) = match &paused.what {
+            Pausable::Connection(connection) => ("connection", connection.to_string()),
+            Pausable::Integration(instance) => ("integration", instance.to_string()),
+        };
+        Self {
+            what: what.to_owned(),
+            name,
+            actor: paused.actor.clone(),
+            reason: paused.reason.clone(),
+            since: paused.since,
+        }
+    }
 }

@@ -50,9 +50,8 @@ impl Job {
             plan_hash: self.context.plan.hash,
         };
         self.delivery = self.context.store.delivery_route(routing).await?;
-        self.context
-            .counters
-            .moved(self.delivery.state.kind().as_str());
+        let (instance, kind) = (&self.delivery.instance, self.delivery.state.kind());
+        self.context.counters.moved(instance, kind);
         self.context.lanes.wake(&lane);
         self.log();
         Ok(Done::Moved)

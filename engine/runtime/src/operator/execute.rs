@@ -1,16 +1,20 @@
 //! Carrying commands out.
 
 use super::ping::ping_over;
-use super::{Act, Command, ConnectionStatus, InstanceStatus, RefusedKind, Reply, Resolved, Status};
-use crate::connection::{Link, Pause};
+use super::{
+    Act, Command, ConnectionStatus, InstanceStatus, RefusedKind, Reply, Resolved, Status, pause,
+};
+use crate::connection::Link;
 use crate::engine::Engine;
 use crate::intake::UNSENT;
 use crate::seams::Clock;
 use ml_connector_core::delivery::{self, Decision, DeliveryState, Event};
 use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId};
-use ml_connector_store::{Counts, CrosswalkEntry, Error, Note, Selection, Store, Transition};
-use serde_json::{Value as Document, json};
+use ml_connector_store::{
+    Counts, CrosswalkEntry, Error, Note, Pausable, Paused, Selection, Store, Transition,
+};
+use serde_json::Value as Document;
 use std::sync::Arc;
 
 /// The most rows of one page.
@@ -117,8 +121,18 @@ impl Operator<'_> {
                 self.crosswalk_list(table.as_ref(), after.as_deref(), limit)
                     .await
             }
-            Command::Pause { connection, act } => self.pause(&connection, &act).await,
-            Command::Resume { connection, act } => self.resume(&connection, &act).await,
+            Command::Pause { connection, act } => {
+                self.pause(Pausable::Connection(connection), &act).await
+            }
+            Command::Resume { connection, act } => {
+                self.resume(Pausable::Connection(connection), &act).await
+            }
+            Command::PauseIntegration { instance, act } => {
+                self.pause(Pausable::Integration(instance), &act).await
+            }
+            Command::ResumeIntegration { instance, act } => {
+                self.resume(Pausable::Integration(instance), &act).await
+            }
             Command::Ping { connection } => {
                 let link = self.link(&connection)?;
                 Ok(Reply::Pinged(ping_over(&link).await))
@@ -148,6 +162,7 @@ impl Operator<'_> {
             })
             .collect();
         let mut status = Status {
+            pauses: self.store.pauses().await?,
             records,
             head: hex::of(&head),
             ..Status::default()
@@ -313,34 +328,57 @@ impl Operator<'_> {
         Ok(Reply::Entries { entries })
     }
 
-    async fn pause(&self, connection: &ConnectionId, act: &Act) -> Result<Reply, Refusal> {
+    /// Stops something, now if an engine runs, and at every start until it is resumed.
+    async fn pause(&self, what: Pausable, act: &Act) -> Result<Reply, Refusal> {
         check(act)?;
-        let link = self.link(connection)?;
-        self.note(
-            "connection_paused",
-            act,
-            json!({ "connection": connection }),
-        )
-        .await?;
-        link.circuit().pause(Pause {
+        self.known(&what)?;
+        let paused = Paused {
+            what,
             actor: act.actor.clone(),
             reason: act.reason.clone(),
             since: self.clock.now(),
-        });
+        };
+        self.store.pause(paused.clone()).await?;
+        if let Some(engine) = self.engine {
+            let (context, links) = engine.parts();
+            pause::paused(&context, &links, paused);
+        }
         Ok(Reply::Done)
     }
 
-    async fn resume(&self, connection: &ConnectionId, act: &Act) -> Result<Reply, Refusal> {
+    async fn resume(&self, what: Pausable, act: &Act) -> Result<Reply, Refusal> {
         check(act)?;
-        let link = self.link(connection)?;
-        self.note(
-            "connection_resumed",
-            act,
-            json!({ "connection": connection }),
-        )
-        .await?;
-        link.resume();
+        // A pause of what the site does not have any more can be taken back too.
+        let pauses = self.store.pauses().await?;
+        if !pauses.iter().any(|paused| paused.what == what) {
+            self.known(&what)?;
+        }
+        let now = self.clock.now();
+        self.store
+            .resume(what.clone(), now, &act.actor, &act.reason)
+            .await?;
+        if let Some(engine) = self.engine {
+            let (context, links) = engine.parts();
+            pause::resumed(&context, &links, &what);
+        }
         Ok(Reply::Done)
+    }
+
+    /// Refuses names that a running engine does not know. Without one there is no site to ask.
+    fn known(&self, what: &Pausable) -> Result<(), Refusal> {
+        let Some(engine) = self.engine else {
+            return Ok(());
+        };
+        match what {
+            Pausable::Connection(connection) => self.link(connection).map(drop),
+            Pausable::Integration(instance) if engine.plan().instances.contains_key(instance) => {
+                Ok(())
+            }
+            Pausable::Integration(instance) => Err(refusal(
+                format!("there is no integration `{instance}`"),
+                "see `ml-connector status`",
+            )),
+        }
     }
 
     async fn note(&self, kind: &str, act: &Act, facts: Document) -> Result<(), Refusal> {

@@ -6,11 +6,13 @@
 
 mod execute;
 mod look;
+mod pause;
 mod ping;
 mod socket;
 pub mod view;
 
 pub use execute::execute;
+pub(crate) use pause::paused;
 pub use ping::ping;
 pub use socket::{CallError, call};
 pub(crate) use socket::{bind, routes};
@@ -20,7 +22,7 @@ use crate::counters::CountersSnapshot;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Decision, DeliveryState};
 use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId, InstanceId, MessageId};
-use ml_connector_store::{AuditRecord, Counts, CrosswalkEntry, Delivery, Selection};
+use ml_connector_store::{AuditRecord, Counts, CrosswalkEntry, Delivery, Paused, Selection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Document;
@@ -122,15 +124,29 @@ pub enum Command {
         /// Most entries.
         limit: usize,
     },
-    /// Stops a connection's calls until it is resumed, or the engine is started anew. Needs a running
-    /// engine.
+    /// Stops a connection's calls until it is resumed, also across restarts.
     Pause {
         /// Which.
         connection: ConnectionId,
         /// Who and why.
         act: Act,
     },
-    /// Lets a paused connection go on; probes an open circuit at once. Needs a running engine.
+    /// Stops an integration's deliveries until it is resumed, also across restarts. Its events are
+    /// taken in.
+    PauseIntegration {
+        /// Which.
+        instance: InstanceId,
+        /// Who and why.
+        act: Act,
+    },
+    /// Lets a paused integration go on.
+    ResumeIntegration {
+        /// Which.
+        instance: InstanceId,
+        /// Who and why.
+        act: Act,
+    },
+    /// Lets a paused connection go on; probes an open circuit at once.
     Resume {
         /// Which.
         connection: ConnectionId,
@@ -354,6 +370,9 @@ pub struct Status {
     /// How the last reload of its definitions went, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<ReloadStatus>,
+    /// What is stopped by a person, connections first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Paused>,
     /// Counts by integration instance.
     pub instances: Vec<InstanceStatus>,
     /// The connections of a running engine.

@@ -4,7 +4,7 @@ use super::systems::Fault;
 use super::world::{World, act};
 use crate::operator::{self, Act, Command, Reply};
 use ml_connector_core::delivery::{Decision, Receipt, StateKind};
-use ml_connector_core::identity::ConnectionId;
+use ml_connector_core::identity::{ConnectionId, InstanceId};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,6 +98,87 @@ async fn a_paused_connection_is_left_alone_until_it_is_resumed() {
     world
         .until_true("all are there", async || world.ledger.posted().len() == 5)
         .await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_pause_outlives_the_engine() {
+    let mut world = World::new().await;
+    let connection = ConnectionId::new("ledger");
+    let pause = Command::Pause {
+        connection: connection.clone(),
+        act: act(),
+    };
+    assert_eq!(world.engine().execute(pause).await, Reply::Done);
+    world.crash_and_restart().await;
+    world.collect("PM1", 100).await;
+    world.clock.advance(3600 * SECOND);
+    let paused = world.connection("ledger").await.circuit.pause.unwrap();
+    assert_eq!(
+        (paused.actor.as_str(), paused.reason.as_str()),
+        ("ann", "a test")
+    );
+    assert!(world.ledger.state().calls.is_empty());
+    let resume = Command::Resume {
+        connection,
+        act: act(),
+    };
+    assert_eq!(world.engine().execute(resume).await, Reply::Done);
+    world.until_state("PM1", "delivered").await;
+    world.crash_and_restart().await;
+    assert_eq!(world.connection("ledger").await.circuit.pause, None);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_paused_integration_waits_and_its_events_are_taken_in() {
+    let mut world = World::with(&[(
+        "integrations:\n",
+        "integrations:\n  - use: payfast-netledger/receipts\n    name: others\n    \
+         connections: { payfast: pay, netledger: ledger }\n",
+    )])
+    .await;
+    let instance = InstanceId::new("payfast-netledger/receipts");
+    let pause = Command::PauseIntegration {
+        instance: instance.clone(),
+        act: act(),
+    };
+    assert_eq!(world.engine().execute(pause).await, Reply::Done);
+    let states = async |world: &World| {
+        let all = world.deliveries().await;
+        let state = |of: &str| {
+            let mut all = all.iter();
+            all.find(|found| found.instance.as_str() == of)
+                .map(|found| found.state.kind())
+        };
+        (state("payfast-netledger/receipts"), state("others"))
+    };
+    world.collect("PM1", 100).await;
+    let wanted = (Some(StateKind::Pending), Some(StateKind::Delivered));
+    let waits = async || states(&world).await == wanted;
+    world.until_true("only the other one goes on", waits).await;
+    world.crash_and_restart().await;
+    world.clock.advance(60 * SECOND);
+    assert_eq!(states(&world).await, wanted);
+    let Reply::Status(status) = world.engine().execute(Command::Status).await else {
+        panic!()
+    };
+    assert_eq!(status.pauses.len(), 1);
+    let resume = Command::ResumeIntegration {
+        instance,
+        act: act(),
+    };
+    assert_eq!(world.engine().execute(resume).await, Reply::Done);
+    let both = (Some(StateKind::Delivered), Some(StateKind::Delivered));
+    world
+        .until_true("both are delivered", async || states(&world).await == both)
+        .await;
+    let nobody = Command::PauseIntegration {
+        instance: InstanceId::new("nobody"),
+        act: act(),
+    };
+    let refused = world.engine().execute(nobody).await;
+    assert!(matches!(refused, Reply::Refused { .. }));
     world.stop().await;
 }
 

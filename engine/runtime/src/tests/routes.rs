@@ -138,6 +138,13 @@ async fn pause(world: &World, connection: &str) {
     world.engine().execute(pause).await;
 }
 
+async fn resume(world: &World, connection: &str) {
+    let connection = ConnectionId::new(connection);
+    let act = super::world::act();
+    let resume = crate::operator::Command::Resume { connection, act };
+    world.engine().execute(resume).await;
+}
+
 #[tokio::test]
 async fn what_was_never_sent_follows_its_integration_to_another_connection() {
     let mut world = World::new().await;
@@ -180,6 +187,7 @@ async fn what_waits_for_a_connection_that_is_gone_is_held_and_goes_on_when_it_is
     }
     world.redefine(&[]);
     world.crash_and_restart().await;
+    resume(&world, "ledger").await;
     world.until_state("PM1", "delivered").await;
     world.until_state("PM2", "delivered").await;
     let mut posted = world.ledger.posted();
@@ -233,6 +241,7 @@ async fn what_waits_for_an_integration_that_is_gone_goes_on_when_it_is_back() {
     assert!(hold.why.contains("does not run"), "{hold:?}");
     world.redefine(&[]);
     world.crash_and_restart().await;
+    resume(&world, "ledger").await;
     world.until_state("PM1", "delivered").await;
     world.stop().await;
 }

@@ -5,9 +5,12 @@ use super::changes::Changes;
 use super::key;
 use super::row::{self, GroupRow, Row};
 use super::view::{GroupChanges, View, odd};
-use crate::entry::{Entry, EventEntry, IntakeEntry, Made, MadeGroup, TransitionEntry};
+use crate::entry::{
+    Entry, EventEntry, IntakeEntry, Made, MadeGroup, PauseEntry, PauseKind, TransitionEntry,
+};
 use crate::journal::At;
-use crate::model::{Counts, CrosswalkEntry};
+use crate::model::{Counts, CrosswalkEntry, Paused};
+use crate::read;
 use ml_connector_core::delivery::{DeliveryState, StateKind};
 use ml_connector_core::identity::{DeliveryId, InstanceId, OrderKey};
 use sled::IVec;
@@ -126,6 +129,10 @@ impl<'a> Staged<'a> {
             Entry::Transition(transition) => self.transition(transition, at),
             Entry::Crosswalk(change) => {
                 self.crosswalk(&change.entries);
+                Ok(())
+            }
+            Entry::Pause(pause) => {
+                self.pause(pause, time_us);
                 Ok(())
             }
             Entry::Note(_) => Ok(()),
@@ -365,6 +372,24 @@ impl<'a> Staged<'a> {
             self.changes
                 .insert(key::due(row.lane, due, id.0), IVec::default());
             row.queued = true;
+        }
+    }
+
+    fn pause(&mut self, entry: &PauseEntry, time_us: i64) {
+        let key = key::pause(&entry.what);
+        match entry.kind {
+            PauseKind::Paused => {
+                let paused = Paused {
+                    what: entry.what.clone(),
+                    actor: entry.actor.clone(),
+                    reason: entry.reason.clone(),
+                    since: read::time(time_us),
+                };
+                // Texts and a time can always be written.
+                let value = serde_json::to_vec(&paused).unwrap_or_default();
+                self.changes.set(key, IVec::from(value));
+            }
+            PauseKind::Resumed => self.changes.remove(key),
         }
     }
 

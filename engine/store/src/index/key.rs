@@ -18,11 +18,13 @@
 //! | member | `m` delivery, delivery that joined it | nothing |
 //! | print | `p` hash(poll), hash(item's id) | [`super::row::print`] |
 //! | cursor | `u` poll | cursor |
+//! | pause | `h` what, name | who, why and since when, JSON |
 //!
 //! Hashes are the first 16 bytes of a SHA-256. Whatever is found by one is compared with the journal before it is
 //! believed, so that a damaged index cannot make an event look like a duplicate.
 
 use crate::journal::frame::{Fields, Room};
+use crate::model::Pausable;
 use ml_connector_core::delivery::Awaited;
 use ml_connector_core::identity::{
     CrosswalkId, DedupKey, DeliveryId, InstanceId, OrderKey, Reference, StreamId,
@@ -37,6 +39,7 @@ pub(crate) const DUE: u8 = b'q';
 pub(crate) const WAITING: u8 = b'w';
 pub(crate) const IN_FLIGHT: u8 = b'f';
 pub(crate) const CROSSWALK: u8 = b'x';
+pub(crate) const PAUSE: u8 = b'h';
 const CHECKPOINT: u8 = b's';
 const SEEN: u8 = b'a';
 const LEDGER: u8 = b'l';
@@ -224,6 +227,14 @@ pub(crate) fn read_crosswalk(key: &[u8]) -> Option<(CrosswalkId, String)> {
 
 pub(crate) fn cursor(poll: &StreamId) -> IVec {
     join(CURSOR, &[poll.as_str().as_bytes()])
+}
+
+pub(crate) fn pause(what: &Pausable) -> IVec {
+    let (kind, name) = match what {
+        Pausable::Connection(connection) => (b"c", connection.as_str()),
+        Pausable::Integration(instance) => (b"i", instance.as_str()),
+    };
+    join(PAUSE, &[kind, name.as_bytes()])
 }
 
 /// The key behind all keys with this prefix.

@@ -443,6 +443,33 @@ async fn a_hold_until_a_time_is_due_then() {
 }
 
 #[tokio::test]
+async fn a_pause_lasts_until_it_is_resumed() {
+    let rig = Rig::new();
+    let paused = |what: Pausable, seconds| Paused {
+        what,
+        actor: "ann".to_owned(),
+        reason: "month-end".to_owned(),
+        since: at(seconds),
+    };
+    let ledger = paused(Pausable::Connection(lane()), 1);
+    let receipts = paused(Pausable::Integration(instance()), 2);
+    rig.store.pause(receipts.clone()).await.unwrap();
+    rig.store.pause(ledger.clone()).await.unwrap();
+    let rig = rig.reopened().await;
+    assert_eq!(
+        rig.store.pauses().await.unwrap(),
+        [ledger.clone(), receipts.clone()]
+    );
+    let what = ledger.what;
+    rig.store.resume(what, at(3), "bob", "done").await.unwrap();
+    let rig = rig.reopened().await;
+    assert_eq!(rig.store.pauses().await.unwrap(), [receipts]);
+    let elsewhere = directory();
+    let rebuilt = open_on(&rig.disk.after_kill(), elsewhere.path()).unwrap();
+    assert_eq!(rebuilt.dump(), rig.store.dump());
+}
+
+#[tokio::test]
 async fn a_cursor_moves_with_its_page_and_stays() {
     let rig = Rig::new();
     let poll = StreamId::new("payer/poll");
