@@ -243,6 +243,7 @@ fn begun(delivery: &Delivery) -> Option<&Part> {
         StateKind::InFlight | StateKind::Uncertain => true,
         StateKind::Pending
         | StateKind::Held
+        | StateKind::Joined
         | StateKind::Delivered
         | StateKind::Skipped
         | StateKind::Discarded => progress.maybe_sent || !progress.results.is_empty(),

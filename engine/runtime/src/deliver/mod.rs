@@ -8,12 +8,14 @@
 mod aim;
 mod gather;
 mod look_up;
+mod posted;
 mod prepare;
 mod recover;
 mod route;
 mod shot;
 mod stray;
 
+pub(crate) use posted::{Remembered, remembered};
 pub(crate) use recover::recover;
 pub(crate) use stray::{returned, strays};
 

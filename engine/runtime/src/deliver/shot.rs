@@ -15,6 +15,7 @@ use ml_connector_core::delivery::{
     backoff,
 };
 use ml_connector_core::http::SendError;
+use ml_connector_core::identity::CrosswalkId;
 use ml_connector_core::mapping::Preparation;
 use ml_connector_core::plan::LookUpSpec;
 use ml_connector_core::protocol::{self, Answer, Call, ReadResult, StepVerdict};
@@ -381,6 +382,12 @@ impl Job {
         Ok(Done::Moved)
     }
 
+    /// As the store takes them.
+    pub(super) fn entries(made: Vec<(CrosswalkId, String, Document)>) -> Vec<CrosswalkEntry> {
+        let entry = |(table, key, values)| CrosswalkEntry { table, key, values };
+        made.into_iter().map(entry).collect()
+    }
+
     /// Crosswalk entries that a success writes.
     pub(super) fn remember(
         &self,
@@ -391,10 +398,7 @@ impl Job {
             return Vec::new();
         };
         match preparation.remember(receipt) {
-            Ok(entries) => entries
-                .into_iter()
-                .map(|(table, key, values)| CrosswalkEntry { table, key, values })
-                .collect(),
+            Ok(entries) => Self::entries(entries),
             // It is posted: that must be recorded in any case.
             Err(trouble) => {
                 tracing::error!(delivery = %self.delivery.id, ?trouble, "nothing remembered");

@@ -176,7 +176,8 @@ async fn decide(
             recover::lost(context, links, delivery).await?;
             return Ok(());
         }
-        DeliveryState::Delivered { .. }
+        DeliveryState::Joined { .. }
+        | DeliveryState::Delivered { .. }
         | DeliveryState::Skipped { .. }
         | DeliveryState::Discarded { .. } => return Ok(()),
     };

@@ -5,14 +5,16 @@ use super::{
     Act, Command, ConnectionStatus, InstanceStatus, RefusedKind, Reply, Resolved, Status, pause,
 };
 use crate::connection::Link;
+use crate::deliver::{self, Remembered};
 use crate::engine::Engine;
 use crate::intake::UNSENT;
 use crate::seams::Clock;
-use ml_connector_core::delivery::{self, Decision, DeliveryState, Event};
+use crate::settle::NotRecorded;
+use ml_connector_core::delivery::{Decision, DeliveryState, Event, Receipt, step};
 use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, CrosswalkId, DeliveryId};
 use ml_connector_store::{
-    Counts, CrosswalkEntry, Error, Note, Pausable, Paused, Selection, Store, Transition,
+    Counts, CrosswalkEntry, Delivery, Error, Note, Pausable, Paused, Selection, Store, Transition,
 };
 use serde_json::Value as Document;
 use std::sync::Arc;
@@ -230,15 +232,17 @@ impl Operator<'_> {
             state: None,
             error: Some(error),
             kind: Some(kind),
+            notice: None,
         };
         loop {
             match self.resolve_once(id, decision, act).await {
-                Ok(state) => {
+                Ok((state, notice)) => {
                     return Resolved {
                         delivery: id,
                         state: Some(state),
                         error: None,
                         kind: None,
+                        notice,
                     };
                 }
                 Err(NotResolved::Changed) if tries < 3 => tries += 1,
@@ -256,7 +260,7 @@ impl Operator<'_> {
         id: DeliveryId,
         decision: &Decision,
         act: &Act,
-    ) -> Result<DeliveryState, NotResolved> {
+    ) -> Result<(DeliveryState, Option<String>), NotResolved> {
         let failed = |error: Error| {
             let Refusal { error, kind, .. } = error.into();
             NotResolved::Other(error, kind)
@@ -272,8 +276,18 @@ impl Operator<'_> {
         };
         let now = self.clock.now();
         let (state, progress) = (&delivery.state, &delivery.progress);
-        let stepped = delivery::step(state, progress, event.clone(), &UNSENT, now, 0)
+        let stepped = step(state, progress, event.clone(), &UNSENT, now, 0)
             .map_err(|refused| NotResolved::Other(refused.to_string(), RefusedKind::Conflict))?;
+        let (remember, notice) = match decision {
+            Decision::Posted { receipt } => {
+                let conflict = |error: NotRecorded| {
+                    NotResolved::Other(error.to_string(), RefusedKind::Conflict)
+                };
+                let remembered = self.remembered(&delivery, receipt).await;
+                remembered.map_err(conflict)?
+            }
+            Decision::Retry | Decision::NotPosted | Decision::Discard => (Vec::new(), None),
+        };
         let transition = Transition {
             delivery: id,
             revision: delivery.revision,
@@ -283,7 +297,7 @@ impl Operator<'_> {
             progress: stepped.progress,
             reference: None,
             exchange: None,
-            remember: Vec::new(),
+            remember,
             actor: Some(act.actor.clone()),
             plan_hash: self.engine.map_or([0; 32], |engine| engine.plan().hash),
         };
@@ -292,11 +306,35 @@ impl Operator<'_> {
                 if let Some(engine) = self.engine {
                     engine.decided(&delivery);
                 }
-                Ok(delivery.state)
+                Ok((delivery.state, notice))
             }
             Err(Error::Changed(_)) => Err(NotResolved::Changed),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// What a record that stands in the target is remembered by, and what of that must be done by
+    /// hand.
+    async fn remembered(
+        &self,
+        delivery: &Delivery,
+        receipt: &Receipt,
+    ) -> Result<Remembered, NotRecorded> {
+        let Some(engine) = self.engine else {
+            let notice = "no engine runs, so no entries were made that its integration may remember: \
+                          set them with `ml-connector crosswalk set`";
+            return Ok((Vec::new(), Some(notice.to_owned())));
+        };
+        let (context, links) = engine.parts();
+        let (entries, notice) = deliver::remembered(&context, &links, delivery, receipt).await?;
+        if !delivery.unrouted {
+            return Ok((entries, notice));
+        }
+        let warning = "its dedup key is not known: another event of the same record would be posted, \
+                       so discard that one when it comes";
+        let before = notice.map(|notice| format!("{notice}; "));
+        let notice = format!("{}{warning}", before.unwrap_or_default());
+        Ok((entries, Some(notice)))
     }
 
     async fn crosswalk_set(

@@ -295,6 +295,9 @@ pub struct Resolved {
     /// What kind of refusal that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RefusedKind>,
+    /// What is left to do by hand, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 /// An integration as the site runs it, or ran it.

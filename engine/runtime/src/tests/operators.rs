@@ -4,7 +4,7 @@ use super::systems::Fault;
 use super::world::{World, act};
 use crate::operator::{self, Act, Command, Reply};
 use ml_connector_core::delivery::{Decision, Receipt, StateKind};
-use ml_connector_core::identity::{ConnectionId, InstanceId};
+use ml_connector_core::identity::{ConnectionId, CrosswalkId, InstanceId};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,6 +42,50 @@ async fn what_is_in_doubt_cannot_be_retried_blindly() {
         None
     );
     assert_eq!(world.state("PM1").await.kind(), StateKind::Delivered);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_person_found_posted_is_remembered_as_a_success_is() {
+    let world = World::new().await;
+    let receipts = CrosswalkId::new("receipts");
+    for payment in ["PM1", "PM2"] {
+        world.ledger.fail("POST /receipts", &[Fault::CutAfter]);
+        world.collect(payment, 100).await;
+        world.until_state(payment, "uncertain").await;
+    }
+    let receipt = |number: &str| Receipt([("number".to_owned(), number.into())].into());
+    let posted = async |payment: &str, number: &str| {
+        let command = Command::Resolve {
+            deliveries: vec![world.delivery(payment).await.id],
+            decision: Decision::Posted {
+                receipt: receipt(number),
+            },
+            act: act(),
+        };
+        let Reply::Resolved { results } = world.engine().execute(command).await else {
+            panic!()
+        };
+        results.into_iter().next().unwrap()
+    };
+    assert_eq!(posted("PM1", "R1").await.notice, None);
+    let entry = world.store().crosswalk_get(&receipts, "PM1").await.unwrap();
+    assert_eq!(entry, Some(serde_json::json!({ "number": "R1" })));
+    // What cannot be made is said, and the decision holds all the same.
+    let pause = Command::Pause {
+        connection: ConnectionId::new("pay"),
+        act: act(),
+    };
+    world.engine().execute(pause).await;
+    let second = posted("PM2", "R2").await;
+    assert_eq!(second.state.unwrap().kind(), StateKind::Delivered);
+    let notice = second.notice.unwrap();
+    assert!(
+        notice.contains("`receipts`") && notice.contains("`pay`"),
+        "{notice}"
+    );
+    let entry = world.store().crosswalk_get(&receipts, "PM2").await.unwrap();
+    assert_eq!(entry, None);
     world.stop().await;
 }
 

@@ -177,6 +177,9 @@ fn print(results: &[Resolved], format: Format, terminal: &mut Terminal) -> anyho
                     (None, None) => "decided".to_owned(),
                 };
                 terminal.line(format!("{}: {text}", view.delivery))?;
+                if let Some(notice) = &view.notice {
+                    terminal.tell(format!("{}: {notice}", view.delivery));
+                }
             }
             let decided = count(decided, "delivery decided", "deliveries decided");
             terminal.tell(if failed > 0 {

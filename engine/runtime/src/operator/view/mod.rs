@@ -331,6 +331,8 @@ pub struct DecidedView {
     pub state: Option<String>,
     /// Why not, otherwise.
     pub error: Option<String>,
+    /// What is left to do by hand, if anything.
+    pub notice: Option<String>,
 }
 
 impl DecidedView {
@@ -343,6 +345,7 @@ impl DecidedView {
                 .as_ref()
                 .map(|state| state.kind().as_str().to_owned()),
             error: resolved.error.clone(),
+            notice: resolved.notice.clone(),
         }
     }
 }
@@ -388,6 +391,7 @@ mod tests {
             lane: "netledger".into(),
             dedup_key: "EV1".into(),
             order_key: None,
+            unrouted: false,
             reference: Some("PM1".into()),
             created_at: at,
             changed_at: at,
