@@ -1,8 +1,8 @@
 //! The one place where the fate of a delivery is decided.
 
 use super::{
-    Class, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress, Receipt, RepeatSafety,
-    StateKind, Trouble,
+    Awaited, Class, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress, Receipt,
+    RepeatSafety, StateKind, Trouble,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -286,6 +286,10 @@ pub fn backoff(policy: &RetryPolicy, retry: u32, jitter: u64, floor: Option<Dura
     floor.unwrap_or_default() + Duration::from_millis(wait)
 }
 
+/// How often a record that is held for its accounting period is tried again: a period opens when a person opens it, and
+/// nothing says so.
+const PERIOD_LOOK: Duration = Duration::from_secs(6 * 3600);
+
 /// One call of [`step`].
 struct Turn<'a> {
     policy: &'a Policy,
@@ -339,10 +343,17 @@ impl Turn<'_> {
                 why,
                 help,
                 since: self.now,
-                awaits,
+                awaits: awaits.or_else(|| self.look_again(class)),
                 in_doubt: false,
             }),
         }
+    }
+
+    /// When a hold of this class ends by itself, to be tried again.
+    fn look_again(&self, class: Class) -> Option<Awaited> {
+        (class == Class::Period).then(|| Awaited::Until {
+            due_at: later(self.now, PERIOD_LOOK),
+        })
     }
 
     fn not_sent(&mut self, why: &str) -> DeliveryState {
@@ -384,13 +395,14 @@ impl Turn<'_> {
             }
             Outcome::Rejected { class, why, help } => {
                 self.effects.push(Effect::SystemFine);
+                let in_doubt = self.progress.maybe_sent;
                 DeliveryState::Held(Hold {
                     class,
                     why,
                     help,
                     since: self.now,
-                    awaits: None,
-                    in_doubt: self.progress.maybe_sent,
+                    awaits: self.look_again(class).filter(|_| !in_doubt),
+                    in_doubt,
                 })
             }
             Outcome::Unknown { why } => {

@@ -421,6 +421,48 @@ fn only_what_awaits_something_is_released_by_itself() {
 }
 
 #[test]
+fn a_closed_period_is_tried_again_by_itself_and_nothing_else_that_is_refused() {
+    let flying = DeliveryState::InFlight { lease_until: now() };
+    for class in Class::ALL {
+        let refused = Event::Answered(Outcome::Rejected {
+            class,
+            why: "w".into(),
+            help: "h".into(),
+        });
+        let next = take(&flying, refused.clone(), look_up()).unwrap().state;
+        let until = match &next {
+            DeliveryState::Held(hold) => hold.awaits.clone(),
+            _ => None,
+        };
+        let expected = (class == Class::Period).then(|| Awaited::Until {
+            due_at: now() + SignedDuration::from_hours(6),
+        });
+        assert_eq!(until, expected, "{class:?}");
+        // Where the target may have it already, only a person lets it go.
+        let maybe_sent = Progress {
+            maybe_sent: true,
+            ..Progress::default()
+        };
+        let policy = policy(RepeatSafety::IdempotencyKey);
+        let next = step(&flying, &maybe_sent, refused, &policy, now(), 0).unwrap();
+        if let DeliveryState::Held(hold) = next.state {
+            assert_eq!((hold.awaits, hold.in_doubt), (None, true), "{class:?}");
+        }
+    }
+    let waiting = DeliveryState::Pending { due_at: now() };
+    let held = Event::NotPrepared(Trouble::Lasting {
+        class: Class::Period,
+        why: "w".into(),
+        help: "h".into(),
+        awaits: None,
+    });
+    let DeliveryState::Held(hold) = take(&waiting, held, look_up()).unwrap().state else {
+        panic!()
+    };
+    assert!(hold.awaits.is_some(), "an integration's own hold rule too");
+}
+
+#[test]
 fn nothing_that_was_ever_sent_is_routed_again() {
     let waiting = DeliveryState::Pending { due_at: now() };
     assert_eq!(

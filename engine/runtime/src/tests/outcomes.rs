@@ -298,6 +298,35 @@ async fn a_claim_that_nobody_settles_is_looked_up_when_its_lease_has_lapsed() {
 }
 
 #[tokio::test]
+async fn what_is_held_for_its_period_goes_when_the_period_opens() {
+    let world = World::with(&[(
+        "  - { when: status >= 400, outcome: rejected, class: value, why: \"refused\" }",
+        "  - { when: status == 423, outcome: rejected, class: period, why: period closed, help: open it }\n  \
+         - { when: status >= 400, outcome: rejected, class: value, why: \"refused\" }",
+    )])
+    .await;
+    let closed = Fault::Status(423, None);
+    world
+        .ledger
+        .fail("POST /receipts", &[closed.clone(), closed]);
+    world.collect("PM1", 4950).await;
+    let delivery = world.until_state("PM1", "held").await;
+    let DeliveryState::Held(hold) = delivery.state else {
+        panic!()
+    };
+    assert_eq!(hold.class, Class::Period);
+    world
+        .while_time_passes("the period is open", 60 * MINUTE, async || {
+            let state = world.state("PM1").await;
+            (state.kind() == StateKind::Delivered).then_some(())
+        })
+        .await;
+    assert_eq!(world.ledger.count("POST /receipts"), 3);
+    assert_eq!(world.ledger.posted(), ["PM1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn deliveries_of_one_order_key_go_one_after_another() {
     let world = World::new().await;
     world.payments.pay("PM1", 100, "CU1");
