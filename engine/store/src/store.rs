@@ -21,7 +21,8 @@ use crate::{Error, OpenError, Options, read};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Awaited, DeliveryState};
 use ml_connector_core::identity::{
-    ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, Reference, StreamId,
+    ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, OrderKey, Reference,
+    StreamId,
 };
 use serde_json::Value as Document;
 use std::collections::HashSet;
@@ -504,6 +505,30 @@ impl Store {
             Ok(Some(members))
         })
         .await
+    }
+
+    /// The last delivery of an order that is not finished, whether or not it was ever sent.
+    ///
+    /// # Errors
+    /// If the index or a record cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_last_in_order(
+        &self,
+        instance: &InstanceId,
+        order_key: &OrderKey,
+    ) -> Result<Option<Delivery>, Error> {
+        let shared = self.shared()?;
+        let Some(ends) = shared.view.get(&key::order(instance, order_key))? else {
+            return Ok(None);
+        };
+        let odd = || Error::Index("an order cannot be read".to_owned());
+        let (_, last) = row::read_pair(&ends).ok_or_else(odd)?;
+        let found = shared.delivery(DeliveryId(last))?;
+        Ok(found.map(|(_, delivery)| delivery).filter(|found| {
+            found.instance == *instance
+                && found.order_key.as_ref() == Some(order_key)
+                && !found.state.kind().is_terminal()
+        }))
     }
 
     /// A page of deliveries by id. Selecting by text reads the record of every delivery that the rest of the selection

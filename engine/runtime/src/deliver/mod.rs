@@ -240,7 +240,7 @@ impl Job {
         instance: &'a Instance,
         event: &'a Document,
     ) -> Result<Preparing<'a>, Error> {
-        prepare::prepare(&self.context, &self.links, instance, event).await
+        prepare::prepare(&self.context, &self.links, &self.delivery, instance, event).await
     }
 
     /// A panic is a bug of ours. The record must not be lost by it, nor tried again for ever.

@@ -1,10 +1,11 @@
 //! Preparation: the mapping says what it needs next, this fetches it, until the mapping knows what
 //! is to be written.
 
+use super::aim::configuration;
 use crate::connection::{Asked, Links, NotNow, Read};
 use crate::context::{Context, later};
 use ml_connector_core::delivery::{Awaited, Class, DeliveryState, Trouble};
-use ml_connector_core::identity::{ConnectionId, InstanceId};
+use ml_connector_core::identity::{ConnectionId, DeliveryId, InstanceId};
 use ml_connector_core::mapping::{self, Next, Preparation, Prepared, RequiredKey, Supply};
 use ml_connector_core::plan::Instance;
 use ml_connector_store::{Delivery, Error};
@@ -32,6 +33,7 @@ type Cache = Vec<(ConnectionId, String, Document, Supply)>;
 pub(super) async fn prepare<'a>(
     context: &Context,
     links: &Links,
+    delivery: &Delivery,
     instance: &'a Instance,
     event: &'a Document,
 ) -> Result<Preparing<'a>, Error> {
@@ -59,7 +61,7 @@ pub(super) async fn prepare<'a>(
             }
             Next::Delivery { integration, by } => {
                 let instances = mapping::instances_of(&context.plan, instance, &integration);
-                required(context, &instances, &by).await?
+                required(context, delivery, &instances, &by).await?
             }
             Next::Read {
                 connection,
@@ -122,9 +124,39 @@ async fn whole(context: &Context, found: Option<Delivery>) -> Result<Option<Deli
     }
 }
 
+/// Whether another delivery can only go when this one has ended.
+fn comes_after(found: &Delivery, own: &Delivery) -> bool {
+    found.instance == own.instance
+        && found.order_key.is_some()
+        && found.order_key == own.order_key
+        && found.id > own.id
+        && !found.state.kind().is_terminal()
+}
+
+/// A reference is known from the first claim on. Until then a delivery of a required integration
+/// that has our order key, and so is about the same thing, may still turn out to be the one: to go
+/// on without it would skip what has to come after it.
+async fn may_become_it(
+    context: &Context,
+    own: &Delivery,
+    instances: &[InstanceId],
+) -> Result<Option<DeliveryId>, Error> {
+    let Some(order_key) = &own.order_key else {
+        return Ok(None);
+    };
+    for instance in instances.iter().filter(|one| **one != own.instance) {
+        let last = context.store.delivery_last_in_order(instance, order_key);
+        if let Some(last) = last.await? {
+            return Ok(Some(last.id));
+        }
+    }
+    Ok(None)
+}
+
 /// Another delivery's receipt, or what to wait for.
 async fn required(
     context: &Context,
+    own: &Delivery,
     instances: &[InstanceId],
     by: &RequiredKey,
 ) -> Result<Supply, Error> {
@@ -139,9 +171,16 @@ async fn required(
                     .await?
             }
         };
-        let Some(Delivery { id, state, .. }) = whole(context, found).await? else {
+        let Some(found) = whole(context, found).await? else {
             continue;
         };
+        if comes_after(&found, own) {
+            return Ok(Supply::Failed(configuration(format!(
+                "it requires {}, which comes after it in its order: neither can go first",
+                found.id
+            ))));
+        }
+        let Delivery { id, state, .. } = found;
         match state {
             DeliveryState::Delivered { receipt } => {
                 return Ok(Supply::Found(receipt.0.into_iter().collect()));
@@ -161,6 +200,15 @@ async fn required(
                 });
             }
         }
+    }
+    if matches!(by, RequiredKey::Reference(_))
+        && let Some(id) = may_become_it(context, own, instances).await?
+    {
+        let why = format!("{id} may be the one that it requires, and must end first");
+        return Ok(Supply::NotYet {
+            awaits: Awaited::Delivery { delivery: id },
+            why,
+        });
     }
     Ok(match ended {
         Some(why) => Supply::Missing { awaits: None, why },

@@ -166,6 +166,15 @@ operations:
       select: "$.receipts[*]"
       list: true
       schema: { type: object, properties: { number: { type: string }, amount: { type: number, x-unit: major } }, required: [number, amount] }
+  reverse:
+    kind: write
+    repeat: natural
+    input: { number: { type: string } }
+    request:
+      method: POST
+      path: "/receipts/{{ input.number }}/submit"
+      headers: { X-Session: "{{ session }}" }
+    result: { schema: { type: object } }
 outcomes:
   - { when: "status in [200, 201]", outcome: succeeded }
   - { when: status == 440, outcome: reauthenticate, why: session ended }
@@ -202,6 +211,32 @@ remember:
   - { crosswalk: receipts, key: "{{ payment.id }}", values: { number: "{{ receipt.number }}" } }
 retry: { first: 5s, factor: 2, max: 15m, jitter: none, give_up_after: 7d }
 "#;
+
+/// What undoes a receipt: it needs that receipt's number, and goes by the same order.
+pub(super) const REVERSALS: &str = r#"
+version: 1
+integration: payfast-netledger/reversals
+title: A failed payment takes its receipt back
+connections: { payfast: payfast, netledger: netledger }
+source:
+  connection: payfast
+  trigger: events
+  when: event.action == 'failed'
+dedup_key: "{{event.id}}"
+order_key: "{{event.payment}}"
+requires:
+  posted: { integration: payfast-netledger/receipts, reference: "{{ event.payment }}", missing: hold }
+sink:
+  operation: netledger.reverse
+  fields: { number: "{{ posted.number }}" }
+retry: { first: 5s, factor: 2, max: 15m, jitter: none, give_up_after: 7d }
+"#;
+
+/// The site with the reversals running.
+pub(super) const WITH_REVERSALS: (&str, &str) = (
+    "integrations:\n",
+    "integrations:\n  - use: payfast-netledger/reversals\n    connections: { payfast: pay, netledger: ledger }\n",
+);
 
 pub(super) const SITE: &str = r#"
 version: 1

@@ -16,6 +16,7 @@ mod outcomes;
 mod polls;
 mod reloads;
 mod repeats;
+mod requires;
 mod routes;
 mod sequences;
 mod sessions;

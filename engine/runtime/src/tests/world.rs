@@ -73,6 +73,10 @@ pub(super) fn plan(changes: Changes<'_>) -> Arc<Plan> {
             "mappings/payfast-netledger/receipts.yaml",
             definitions::RECEIPTS,
         ),
+        (
+            "mappings/payfast-netledger/reversals.yaml",
+            definitions::REVERSALS,
+        ),
         ("schemas/payfast/event.json", definitions::EVENT_SCHEMA),
         ("schemas/payfast/payment.json", definitions::PAYMENT_SCHEMA),
     ];
