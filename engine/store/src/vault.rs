@@ -2,9 +2,12 @@
 //!
 //! # The file
 //! ```text
-//! "MLVAULT" · format version · key kind · argon2 memory, passes, lanes · salt (16) · nonce (24) │ ciphertext and tag
-//! └──────────────────────── header, authenticated with the content ────────────────────────────┘
+//! "MLVAULT" · format version · key kind · argon2 memory, passes, lanes · salt (16) · nonce (24) · key check (24 + 16) │ ciphertext and tag
+//! └──────────────────────── header, authenticated with the content ───────────────────────────────────────────────┘
 //! ```
+//! The key check is nothing, encrypted under the key with a nonce of its own: it tells a wrong key from a changed file. It
+//! came with format 2.
+//!
 //! The content is JSON: name to value and the time it was set. It is encrypted with XChaCha20-Poly1305 under a random nonce
 //! for every write, and replaced atomically: written beside, synced, renamed, the folder synced. A reader therefore sees the
 //! old content or the new, also after a power cut.
@@ -27,8 +30,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 const MAGIC: &[u8; 7] = b"MLVAULT";
 /// The format written. Older ones are brought forward on the next write, newer ones refused.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The header of format 1, and the key check behind it since format 2.
 const HEADER_BYTES: usize = 7 + 1 + 1 + 12 + 16 + 24;
+const CHECK_BYTES: usize = 24 + 16;
+/// What the key check is made for, so that it can stand for nothing else.
+const CHECK_FOR: &[u8] = b"ml-connector vault key check";
 /// A vault is small; a longer file is not one.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Argon2id cost for new passphrase vaults: 64 MiB, three passes, one lane.
@@ -59,9 +66,13 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
-    /// The key is not the one it was encrypted with, or a byte of the file was changed.
-    #[error("cannot decrypt {0}: wrong key, or the file was changed")]
+    /// The key is not the one it was encrypted with; or, which nothing can tell from that, the file's first bytes were
+    /// changed.
+    #[error("cannot decrypt {0}: wrong key, or the file's first bytes were changed")]
     WrongKey(PathBuf),
+    /// The key is right, and the file is not what was written.
+    #[error("{0} was changed after it was written: restore it from a copy")]
+    Changed(PathBuf),
     /// The vault wants a passphrase and got a key, or the other way round.
     #[error("{path} is opened with {wanted}")]
     WrongKind {
@@ -328,10 +339,11 @@ impl Vault {
     }
 
     fn write(&self) -> Result<(), Error> {
-        let header = Header::new(&self.key)?;
+        let mut header = Header::new(&self.key)?;
         let plain = Zeroizing::new(serde_json::to_vec(&self.entries).unwrap_or_default());
-        let bytes = header.bytes();
         let cipher = cipher(&self.key, &header, &self.path)?;
+        header.check = Some(Check::new(&cipher, &self.path)?);
+        let bytes = header.bytes();
         let payload = Payload {
             msg: plain.as_slice(),
             aad: &bytes,
@@ -348,6 +360,38 @@ struct Header {
     cost: Cost,
     salt: [u8; 16],
     nonce: [u8; 24],
+    /// None in format 1, and until the key is at hand.
+    check: Option<Check>,
+}
+
+/// Nothing, encrypted.
+struct Check {
+    nonce: [u8; 24],
+    tag: [u8; 16],
+}
+
+impl Check {
+    fn new(cipher: &XChaCha20Poly1305, path: &Path) -> Result<Self, Error> {
+        let mut nonce = [0; 24];
+        random(&mut nonce)?;
+        let sealed = cipher.encrypt(&XNonce::from(nonce), Self::payload(&[]));
+        let sealed = sealed.map_err(|_| Error::WrongKey(path.to_owned()))?;
+        let tag = sealed.first_chunk().copied().unwrap_or_default();
+        Ok(Self { nonce, tag })
+    }
+
+    /// Whether it was made with this key.
+    fn fits(&self, cipher: &XChaCha20Poly1305) -> bool {
+        let opened = cipher.decrypt(&XNonce::from(self.nonce), Self::payload(&self.tag));
+        opened.is_ok()
+    }
+
+    fn payload(msg: &[u8]) -> Payload<'_, '_> {
+        Payload {
+            msg,
+            aad: CHECK_FOR,
+        }
+    }
 }
 
 impl Header {
@@ -361,19 +405,24 @@ impl Header {
             cost: ARGON2,
             salt,
             nonce,
+            check: None,
         })
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES);
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + CHECK_BYTES);
         bytes.extend_from_slice(MAGIC);
-        bytes.push(FORMAT);
+        bytes.push(if self.check.is_some() { FORMAT } else { 1 });
         bytes.push(self.kind);
         for number in [self.cost.memory_kib, self.cost.passes, self.cost.lanes] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         bytes.extend_from_slice(&self.salt);
         bytes.extend_from_slice(&self.nonce);
+        if let Some(check) = &self.check {
+            bytes.extend_from_slice(&check.nonce);
+            bytes.extend_from_slice(&check.tag);
+        }
         bytes
     }
 
@@ -407,12 +456,20 @@ impl Header {
             lanes: number().ok_or_else(cut)?,
         };
         let (&salt, rest) = rest.split_first_chunk::<16>().ok_or_else(cut)?;
-        let (&nonce, _) = rest.split_first_chunk::<24>().ok_or_else(cut)?;
+        let (&nonce, rest) = rest.split_first_chunk::<24>().ok_or_else(cut)?;
+        let check = if format == 1 {
+            None
+        } else {
+            let (&nonce, rest) = rest.split_first_chunk::<24>().ok_or_else(cut)?;
+            let (&tag, _) = rest.split_first_chunk::<16>().ok_or_else(cut)?;
+            Some(Check { nonce, tag })
+        };
         Ok(Self {
             kind,
             cost,
             salt,
             nonce,
+            check,
         })
     }
 }
@@ -434,7 +491,7 @@ fn read(path: &Path, key: &Key) -> Result<BTreeMap<String, Entry>, Error> {
     let bytes = std::fs::read(path).map_err(io)?;
     let header = Header::read(path, &bytes)?;
     let (head, sealed) = bytes
-        .split_at_checked(HEADER_BYTES)
+        .split_at_checked(header.bytes().len())
         .ok_or_else(|| Error::Damaged(path.to_owned(), "it is cut short"))?;
     let cipher = cipher(key, &header, path)?;
     let plain = cipher
@@ -445,7 +502,10 @@ fn read(path: &Path, key: &Key) -> Result<BTreeMap<String, Entry>, Error> {
                 aad: head,
             },
         )
-        .map_err(|_| Error::WrongKey(path.to_owned()))?;
+        .map_err(|_| match &header.check {
+            Some(check) if check.fits(&cipher) => Error::Changed(path.to_owned()),
+            Some(_) | None => Error::WrongKey(path.to_owned()),
+        })?;
     let plain = Zeroizing::new(plain);
     serde_json::from_slice(&plain)
         .map_err(|_| Error::Damaged(path.to_owned(), "its content is not readable"))

@@ -91,6 +91,52 @@ fn a_wrong_key_and_a_wrong_kind_of_key_are_told_apart() {
 }
 
 #[test]
+fn a_changed_file_is_not_taken_for_a_wrong_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = vault(&folder);
+    let sound = std::fs::read(&path).unwrap();
+    for at in HEADER_BYTES + CHECK_BYTES..sound.len() {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let error = Vault::open(&path, key(7)).err().unwrap();
+        assert!(matches!(error, Error::Changed(_)), "byte {at}: {error}");
+        let error = Vault::open(&path, key(8)).err().unwrap();
+        assert!(matches!(error, Error::WrongKey(_)), "byte {at}: {error}");
+    }
+    std::fs::write(&path, &sound[..sound.len() - 1]).unwrap();
+    let error = Vault::open(&path, key(7)).err().unwrap();
+    assert!(matches!(error, Error::Changed(_)), "cut: {error}");
+}
+
+#[test]
+fn a_vault_of_the_first_format_is_read_and_brought_forward() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old) = vault(&folder);
+    let header = Header::new(&old.key).unwrap();
+    let (bytes, cipher) = (header.bytes(), cipher(&old.key, &header, &path).unwrap());
+    let plain = serde_json::to_vec(&old.entries).unwrap();
+    let payload = Payload {
+        msg: &plain,
+        aad: &bytes,
+    };
+    let sealed = cipher
+        .encrypt(&XNonce::from(header.nonce), payload)
+        .unwrap();
+    std::fs::write(&path, [bytes, sealed].concat()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap()[7], 1);
+    assert!(matches!(
+        Vault::open(&path, key(8)),
+        Err(Error::WrongKey(_))
+    ));
+    let mut again = Vault::open(&path, key(7)).unwrap();
+    assert_eq!(again.get("gate/token").unwrap().expose(), CANARY);
+    again.set("a", &Secret::new("1".into()), at()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap()[7], FORMAT);
+    assert_eq!(Vault::open(&path, key(7)).unwrap().list().len(), 2);
+}
+
+#[test]
 fn a_newer_format_is_refused_with_its_number() {
     let folder = tempfile::tempdir().unwrap();
     let (path, _) = vault(&folder);
