@@ -387,7 +387,10 @@ fn query(request: &HttpRequest, name: &str) -> String {
         .split('&')
         .find_map(|pair| pair.strip_prefix(&format!("{name}=")));
     let value = value.unwrap_or_default();
-    value.replace("%3A", ":").replace("%2B", "+")
+    value
+        .replace("%3A", ":")
+        .replace("%2B", "+")
+        .replace("%2F", "/")
 }
 
 fn body(request: &HttpRequest) -> Document {
