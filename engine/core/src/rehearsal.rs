@@ -393,7 +393,7 @@ impl Rehearsal<'_> {
     /// The request that is sent first, and whether its answer is the whole write's. A sequence's is its first step's, and what
     /// that answers says nothing of the steps behind it.
     fn first_request(&self, call: &Call<'_>) -> Result<(HttpRequest, bool), EncodeError> {
-        let Some(step) = protocol::steps(call)?.first() else {
+        let Some(step) = protocol::steps(protocol::variant(call)?).first() else {
             let shown = self.shown(call.operation, call.input);
             let call = Call {
                 input: &shown,

@@ -1,4 +1,6 @@
 //! What a command becomes: records, decided against everything committed and everything earlier in the group.
+//!
+//! Long because: every command is decided here, by the same few steps, against one group.
 
 use crate::entry::{
     CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, MadeGroup, PauseEntry,

@@ -15,6 +15,8 @@
 //! # Who may change it
 //! Changes read, change and write under an exclusive lock on a file beside it, so a command and a running engine (which
 //! stores rotated tokens) never undo each other.
+//!
+//! Long because: the file's form, its key and who may change it are one promise.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};

@@ -1,4 +1,6 @@
 //! The one place where the fate of a delivery is decided.
+//!
+//! Long because: every event in every state is decided in one sight, and nowhere else.
 
 use super::{
     Awaited, Class, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress, Receipt,

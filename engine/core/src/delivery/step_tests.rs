@@ -1,4 +1,6 @@
 //! The promises of [`super::step`], each tried against every state.
+//!
+//! Long because: one promise a test, over one table of states and events.
 #![allow(
     clippy::wildcard_enum_match_arm,
     reason = "tables of what is meant; the rest is the rest"
