@@ -18,9 +18,9 @@ pub use integration::{
     RequireBy, Sink, SkipRule, Source, Split,
 };
 pub use operation::{
-    Action, Content, LookUpSpec, Operation, OperationKind, OutcomeRule, OutcomeWord, Paginate,
-    PaginateKind, ReferenceRule, Repeat, Request, ResultSpec, SoapContent, SoapVersion, Step, Tree,
-    Variant, Write, XmlContent,
+    Action, Content, LookUpSpec, Operation, OperationKind, OutcomeRule, OutcomeWord, PageEnd,
+    Paginate, PaginateKind, ReferenceRule, Repeat, Request, ResultSpec, SoapContent, SoapVersion,
+    Step, Tree, Variant, Write, XmlContent,
 };
 
 use crate::cases::Case;

@@ -264,7 +264,8 @@ pub struct ResultSpec {
     pub schema: Document,
 }
 
-/// How further pages are asked for. `page` in request templates is null for the first page.
+/// How further pages are asked for. `page` in request templates is null for the first page, then a map: `cursor`,
+/// `offset`, `number` or `url`, and `headers` of the answer before.
 #[derive(Debug)]
 pub struct Paginate {
     /// Which kind.
@@ -276,19 +277,25 @@ pub struct Paginate {
 /// Kinds of paging.
 #[derive(Debug)]
 pub enum PaginateKind {
-    /// The answer names the next cursor, which becomes a query parameter.
+    /// The answer names the next cursor.
     Cursor {
         /// Where it stands; null, empty or missing ends.
         next: Path,
-        /// Query parameter.
-        parameter: String,
+        /// Query parameter; without one requests insert `page.cursor`, which may be any value.
+        parameter: Option<String>,
+        /// Where it stands whether there is more; what says no ends.
+        more: Option<Path>,
     },
-    /// `page.offset` grows by the number of items until fewer than `size` come.
+    /// `page.offset` grows by the number of items that came.
     Offset {
-        /// Query parameter.
-        parameter: String,
+        /// Query parameter; without one requests insert `page.offset`.
+        parameter: Option<String>,
         /// Items per page.
         size: u32,
+        /// Where the answer says how many there are in all.
+        total: Option<Path>,
+        /// Which page is the last where `total` does not say.
+        ends: PageEnd,
     },
     /// `page.number` grows by one until fewer than `size` come.
     Number {
@@ -306,6 +313,15 @@ pub enum PaginateKind {
         /// Where it stands.
         next: Path,
     },
+}
+
+/// Which page is the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageEnd {
+    /// One with fewer items than `size`.
+    Short,
+    /// One without items: for systems that give fewer than asked for.
+    Empty,
 }
 
 /// One rule about what an answer means. `when` sees `status`, `headers`, `body`, `text`, `settings`, `input` and the

@@ -1,14 +1,15 @@
 //! Pages: which query parameter asks for one, and what an answer says about the next.
 
 use super::{Answer, Call, EncodeError};
-use crate::plan::PaginateKind;
+use crate::plan::{PageEnd, PaginateKind};
+use crate::template::Path;
 use crate::value::{Number, scalar_text};
-use serde_json::Value as Document;
+use serde_json::{Map, Value as Document};
 
 /// The whole URL of the page asked for, where the answer before gave one.
 pub(super) fn next_url<'c>(call: &Call<'c>) -> Option<&'c str> {
     match call.operation.paginate.as_ref()?.kind {
-        PaginateKind::LinkHeader | PaginateKind::NextLink { .. } => call.page.as_str(),
+        PaginateKind::LinkHeader | PaginateKind::NextLink { .. } => call.page.get("url")?.as_str(),
         PaginateKind::Cursor { .. } | PaginateKind::Offset { .. } | PaginateKind::Number { .. } => {
             None
         }
@@ -58,47 +59,107 @@ pub(super) fn add_page(
     let Some(paginate) = &call.operation.paginate else {
         return Ok(());
     };
-    let parameter = match &paginate.kind {
-        PaginateKind::Cursor { parameter, .. }
-        | PaginateKind::Offset { parameter, .. }
-        | PaginateKind::Number { parameter, .. } => parameter,
+    let (parameter, member) = match &paginate.kind {
+        PaginateKind::Cursor { parameter, .. } => (parameter.as_ref(), "cursor"),
+        PaginateKind::Offset { parameter, .. } => (parameter.as_ref(), "offset"),
+        PaginateKind::Number { parameter, .. } => (Some(parameter), "number"),
         PaginateKind::LinkHeader | PaginateKind::NextLink { .. } => return Ok(()),
     };
-    if call.page.is_null() || pairs.iter().any(|(name, _)| name == parameter) {
+    let (Some(parameter), Some(value)) = (parameter, call.page.get(member)) else {
+        return Ok(());
+    };
+    if pairs.iter().any(|(name, _)| name == parameter) {
         return Ok(());
     }
-    let page = scalar_text(call.page)
+    let page = scalar_text(value)
         .ok_or_else(|| EncodeError::value("paginate", "a page is a text or a number"))?;
     pairs.push((parameter.clone(), page));
     Ok(())
 }
 
-/// How to ask for the page after this one, which gave `count` items.
+/// How to ask for the page after this one, which gave `count` items: what becomes `page`.
 pub(super) fn next_page(call: &Call<'_>, answer: &Answer, count: usize) -> Option<Document> {
     let full = |size: u32| count >= usize::try_from(size).unwrap_or(usize::MAX);
-    match &call.operation.paginate.as_ref()?.kind {
-        PaginateKind::Cursor { next, .. } | PaginateKind::NextLink { next } => {
+    let (member, value) = match &call.operation.paginate.as_ref()?.kind {
+        PaginateKind::Cursor { next, more, .. } => {
+            let says_no = |path: &Path| path.first(&answer.body).is_none_or(is_no);
+            if more.as_ref().is_some_and(says_no) {
+                return None;
+            }
+            let next = next.first(&answer.body).filter(|next| !is_nothing(next))?;
+            ("cursor", next.clone())
+        }
+        PaginateKind::NextLink { next } => {
             let next = scalar_text(next.first(&answer.body)?)?;
-            (!next.is_empty()).then(|| next.into())
+            ("url", (!next.is_empty()).then(|| next.into())?)
         }
-        PaginateKind::Offset { size, .. } if full(*size) => {
-            let count = i128::try_from(count).ok()?;
-            Some(Number::Integer(page_number(call, 0)?.checked_add(count)?).to_document())
+        PaginateKind::LinkHeader => {
+            let next = link_next(answer.headers.get("link")?)?;
+            ("url", next.into())
         }
-        PaginateKind::Number { first, size, .. } if full(*size) => {
-            let page = page_number(call, i128::from(*first))?;
-            Some(Number::Integer(page.checked_add(1)?).to_document())
+        PaginateKind::Offset {
+            size, total, ends, ..
+        } => {
+            let reached = number_in(call, "offset", 0)?.checked_add(i128::try_from(count).ok()?)?;
+            let total = total.as_ref().and_then(|path| path.first(&answer.body));
+            let more = match total.and_then(whole) {
+                Some(total) => count > 0 && reached < total,
+                None if *ends == PageEnd::Empty => count > 0,
+                None => full(*size),
+            };
+            (
+                "offset",
+                more.then(|| Number::Integer(reached).to_document())?,
+            )
         }
-        PaginateKind::Offset { .. } | PaginateKind::Number { .. } => None,
-        PaginateKind::LinkHeader => link_next(answer.headers.get("link")?).map(Document::from),
+        PaginateKind::Number { first, size, .. } => {
+            let next = number_in(call, "number", i128::from(*first))?.checked_add(1)?;
+            let next = full(*size).then(|| Number::Integer(next).to_document())?;
+            ("number", next)
+        }
+    };
+    let headers: Map<String, Document> = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().into()))
+        .collect();
+    let page = [
+        (member.to_owned(), value),
+        ("headers".to_owned(), headers.into()),
+    ];
+    Some(Document::Object(page.into_iter().collect()))
+}
+
+/// Null and empty texts name no page.
+fn is_nothing(value: &Document) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// Whether a value that says if there is more says no.
+fn is_no(value: &Document) -> bool {
+    match value {
+        Document::Bool(more) => !more,
+        Document::String(text) => {
+            let text = text.trim().to_ascii_lowercase();
+            ["", "false", "n", "no", "0"].contains(&text.as_str())
+        }
+        Document::Number(_) => whole(value) == Some(0),
+        Document::Null => true,
+        Document::Array(_) | Document::Object(_) => false,
     }
 }
 
-fn page_number(call: &Call<'_>, first: i128) -> Option<i128> {
-    if call.page.is_null() {
-        Some(first)
-    } else {
-        Number::of(call.page)?.integer()
+/// A whole number, or a text that is one.
+fn whole(value: &Document) -> Option<i128> {
+    Number::of(value)
+        .or_else(|| value.as_str().and_then(Number::from_text))?
+        .integer()
+}
+
+fn number_in(call: &Call<'_>, member: &str, first: i128) -> Option<i128> {
+    match call.page.get(member) {
+        None => Some(first),
+        Some(number) => whole(number),
     }
 }
 

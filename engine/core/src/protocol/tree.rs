@@ -39,7 +39,7 @@ pub(crate) fn evaluate(
         Tree::List(items) => {
             let mut list = Vec::with_capacity(items.len());
             for (at, item) in items.iter().enumerate() {
-                list.extend(evaluate(item, scope, &format!("{place}[{at}]"))?);
+                into(&mut list, item, scope, &format!("{place}[{at}]"))?;
             }
             Ok(Some(Document::Array(list)))
         }
@@ -81,6 +81,39 @@ pub(crate) fn evaluate(
                 .map_or(Ok(None), |otherwise| evaluate(otherwise, scope, place))
         }
     }
+}
+
+/// Evaluates an item of a list into it. A `for` there gives its items to that list, not a list in the
+/// list.
+fn into(
+    list: &mut Vec<Document>,
+    item: &Tree,
+    scope: &Scope<'_>,
+    place: &str,
+) -> Result<(), EncodeError> {
+    match item {
+        Tree::Each { .. } => {
+            if let Some(Document::Array(made)) = evaluate(item, scope, place)? {
+                list.extend(made);
+            }
+        }
+        Tree::If {
+            condition,
+            then,
+            otherwise,
+        } => {
+            let holds = condition
+                .holds(scope)
+                .map_err(EncodeError::template(place))?;
+            match (holds, otherwise) {
+                (true, _) => into(list, then, scope, place)?,
+                (false, Some(otherwise)) => into(list, otherwise, scope, place)?,
+                (false, None) => {}
+            }
+        }
+        Tree::Leaf(_) | Tree::Map(_) | Tree::List(_) => list.extend(evaluate(item, scope, place)?),
+    }
+    Ok(())
 }
 
 /// Calls `see` with what every expression in the tree reads.

@@ -6,7 +6,8 @@ use crate::delivery::Class;
 use crate::http::Method;
 use crate::plan::{
     Action, AnswerFormat, Encoding, LookUpSpec, Operation, OperationKind, OutcomeRule, OutcomeWord,
-    Paginate, PaginateKind, ReferenceRule, Repeat, Request, ResultSpec, Step, Variant, Write,
+    PageEnd, Paginate, PaginateKind, ReferenceRule, Repeat, Request, ResultSpec, Step, Variant,
+    Write,
 };
 use crate::template::Template;
 use serde_json::Value as Document;
@@ -181,11 +182,14 @@ fn paginate(reader: &Reader<'_, '_>) -> Option<Paginate> {
     let kind = match kind {
         "cursor" => PaginateKind::Cursor {
             next: one.path("next"),
-            parameter: one.text("parameter"),
+            parameter: one.opt_text("parameter"),
+            more: one.opt_path("more"),
         },
         "offset" => PaginateKind::Offset {
-            parameter: one.text("parameter"),
+            parameter: one.opt_text("parameter"),
             size: one.count("size"),
+            total: one.opt_path("total"),
+            ends: one.word("ends", &PAGE_ENDS).unwrap_or(PageEnd::Short),
         },
         "page" => PaginateKind::Number {
             parameter: one.text("parameter"),
@@ -202,6 +206,8 @@ fn paginate(reader: &Reader<'_, '_>) -> Option<Paginate> {
         pages_max: one.count("pages_max"),
     })
 }
+
+const PAGE_ENDS: [(&str, PageEnd); 2] = [("short", PageEnd::Short), ("empty", PageEnd::Empty)];
 
 const OUTCOMES: [(&str, OutcomeWord, Class); 8] = [
     ("succeeded", OutcomeWord::Succeeded, Class::Value),

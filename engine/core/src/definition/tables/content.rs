@@ -106,7 +106,7 @@ static GRAPHQL: Table = Table {
 /// `{ for, as, each }` inside a tree.
 pub(crate) static EACH: Table = Table {
     name: "TreeFor",
-    doc: "Inside a tree: one item for each element of a list. It sees what the tree sees; `each` also the name in `as`.",
+    doc: "Inside a tree: one item for each element of a list. In a list its items become that list's. It sees what the tree sees; `each` also the name in `as`.",
     rows: &[&[
         required("for", Shape::Braced(&["what the tree sees"]), "The list."),
         required(

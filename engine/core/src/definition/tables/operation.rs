@@ -409,15 +409,24 @@ static PAGES: &[Field] = &[default(
 
 static PAGE_CURSOR: Table = Table {
     name: "PaginateCursor",
-    doc: "The answer names the next cursor, which becomes a query parameter.",
+    doc: "The answer names the next cursor.",
     rows: &[
         &[
             required(
                 "next",
                 Shape::JsonPath,
-                "Where it stands in the body. Null, empty or missing ends.",
+                "Where it stands in the body, whatever it is. Null, empty or missing ends.",
             ),
-            required("parameter", Shape::Text, "The query parameter."),
+            optional(
+                "parameter",
+                Shape::Text,
+                "The query parameter that it becomes. None: the request inserts `page.cursor` itself.",
+            ),
+            optional(
+                "more",
+                Shape::JsonPath,
+                "Where it stands in the body whether there is more. False, null, missing, empty, `false`, `N` and `0` end.",
+            ),
         ],
         PAGES,
     ],
@@ -426,10 +435,14 @@ static PAGE_CURSOR: Table = Table {
 
 static PAGE_OFFSET: Table = Table {
     name: "PaginateOffset",
-    doc: "A query parameter grows by the number of items until fewer than `size` come.",
+    doc: "How many to leave out grows by the number of items that came.",
     rows: &[
         &[
-            required("parameter", Shape::Text, "The query parameter."),
+            optional(
+                "parameter",
+                Shape::Text,
+                "The query parameter. None: the request inserts `page.offset` itself.",
+            ),
             required(
                 "size",
                 Shape::Count {
@@ -437,6 +450,18 @@ static PAGE_OFFSET: Table = Table {
                     max: 100_000,
                 },
                 "Items on a full page.",
+            ),
+            optional(
+                "total",
+                Shape::JsonPath,
+                "Where it stands in the body how many items there are in all; reaching it ends.",
+            ),
+            default(
+                "ends",
+                Shape::Word(&["short", "empty"]),
+                "short",
+                "Where `total` does not say: a page with fewer items than `size` is the last, or, for systems that give \
+                 fewer than asked for, only one without items.",
             ),
         ],
         PAGES,

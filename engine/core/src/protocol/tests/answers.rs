@@ -344,7 +344,7 @@ fn pages_follow_their_cursor() {
     };
     assert_eq!(
         next(r#"{"payments": [{}, {}], "next": "N"}"#),
-        (2, Some(json!("N")))
+        (2, Some(json!({ "cursor": "N", "headers": {} })))
     );
     for end in [r#""next": null"#, r#""next": """#, r#""other": 1"#] {
         assert_eq!(next(&format!(r#"{{"payments": [], {end}}}"#)), (0, None));

@@ -41,7 +41,7 @@ fn queries_leave_null_out_and_repeat_lists() {
         bench.encode().unwrap().url,
         "https://api.payfast.example/v1/payments?at%5Bgte%5D=2026-03-14T00%3A00%3A00%2B01%3A00&tag=a%20b&tag=2&limit=5"
     );
-    bench.page = json!("NEXT/1");
+    bench.page = json!({ "cursor": "NEXT/1", "headers": {} });
     let request = bench.encode().unwrap();
     assert!(
         request.url.ends_with("&limit=5&after=NEXT%2F1"),

@@ -237,7 +237,7 @@ fn linked(link: &str) -> Option<Document> {
         &response(200, &[("Link", link)], br#"{"payments": []}"#),
     ));
     match classify_read(&bench.call(), &answer, now()) {
-        ReadResult::Found { next, .. } => next,
+        ReadResult::Found { next, .. } => next.map(|next| next["url"].clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -278,7 +278,12 @@ fn numbered_pages_end_with_the_first_that_is_not_full() {
             let ReadResult::Found { next, .. } = classify_read(&bench.call(), &full, now()) else {
                 panic!()
             };
-            assert_eq!(next.as_ref().unwrap().to_string(), step, "{kind}");
+            let member = if kind.contains("offset") {
+                "offset"
+            } else {
+                "number"
+            };
+            assert_eq!(next.as_ref().unwrap()[member].to_string(), step, "{kind}");
             bench.page = next.unwrap();
             assert!(bench.encode().unwrap().url.ends_with(&format!("={step}")));
         }
@@ -287,6 +292,62 @@ fn numbered_pages_end_with_the_first_that_is_not_full() {
             panic!()
         };
         assert_eq!(next, None);
+    }
+}
+
+/// The `page` after an answer, for a list that is paged in this way.
+fn page_after(
+    kind: &str,
+    page: Document,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Document> {
+    let text = PAYFAST.replace("kind: cursor, next: $.next, parameter: after,", kind);
+    let mut bench = Bench::new(connector(&text), "list", json!({}));
+    bench.page = page;
+    let answer = Ok(decode(
+        &bench.call(),
+        &response(200, headers, body.as_bytes()),
+    ));
+    match classify_read(&bench.call(), &answer, now()) {
+        ReadResult::Found { next, .. } => next,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn offsets_go_on_to_the_total_or_to_an_empty_page() {
+    let kind = "kind: offset, parameter: offset, size: 100, ends: empty, total: $.total,";
+    let two = r#"{"payments": [{}, {}]}"#;
+    let first = page_after(kind, Document::Null, &[("ETag", "v7")], two).unwrap();
+    assert_eq!(first, json!({ "offset": 2, "headers": { "etag": "v7" } }));
+    // A system that gives fewer than asked for: only an empty page is the last.
+    let second = page_after(kind, first.clone(), &[], two).unwrap();
+    assert_eq!(second["offset"], 4);
+    let none = r#"{"payments": []}"#;
+    assert_eq!(page_after(kind, first.clone(), &[], none), None);
+    for total in ["4", "\"4\""] {
+        let body = format!(r#"{{"payments": [{{}}, {{}}], "total": {total}}}"#);
+        assert!(page_after(kind, Document::Null, &[], &body).is_some());
+        assert_eq!(page_after(kind, first.clone(), &[], &body), None);
+    }
+}
+
+#[test]
+fn a_cursor_may_be_anything_and_more_may_stand_elsewhere() {
+    let kind = "kind: cursor, next: '$.payments[-1]', more: $.more,";
+    let rows =
+        |more: &str| format!(r#"{{"payments": [{{"id": 1}}, {{"id": 2}}], "more": {more}}}"#);
+    for yes in ["true", "\"Y\"", "1"] {
+        let next = page_after(kind, Document::Null, &[], &rows(yes)).unwrap();
+        assert_eq!(next["cursor"], json!({ "id": 2 }), "{yes}");
+    }
+    for no in ["false", "\"N\"", "0", "null", "\"\""] {
+        assert_eq!(
+            page_after(kind, Document::Null, &[], &rows(no)),
+            None,
+            "{no}"
+        );
     }
 }
 
