@@ -10,6 +10,7 @@ use crate::plan::{
 };
 use crate::protocol::{length_in, tree};
 use crate::template::{EvalError, Expression, Read, Scope, Shared, Template};
+use crate::value::scalar_text;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Document};
 
@@ -23,6 +24,8 @@ pub struct Preparation<'a> {
     params: Shared<'a>,
     /// Receipts required and results fetched so far, in order.
     known: Vec<(&'a str, Shared<'a>)>,
+    /// Entries of the matching table that is being read key by key.
+    gathered: Map<String, Document>,
     asked_skips: Vec<bool>,
     asked_holds: Vec<bool>,
     /// What the last answer ended the preparation with.
@@ -33,6 +36,16 @@ pub struct Preparation<'a> {
 enum End {
     Skip(String),
     Trouble(Trouble),
+}
+
+/// What a need asks for now.
+enum Question {
+    /// This.
+    Ask(Next),
+    /// Nothing, because it is not to be read.
+    Nothing,
+    /// Nothing more: every key has its entry.
+    Gathered,
 }
 
 /// What is needed in this turn.
@@ -48,6 +61,17 @@ impl Need<'_> {
             Self::Delivery(require) => require.missing,
             Self::Fetch(fetch) => fetch.missing,
         }
+    }
+
+    /// Whether it is a matching table read at several keys.
+    const fn several(self) -> bool {
+        matches!(
+            self,
+            Self::Fetch(Fetch {
+                from: FetchFrom::Crosswalk { several: true, .. },
+                ..
+            })
+        )
     }
 
     fn name(&self) -> &str {
@@ -73,6 +97,7 @@ impl<'a> Preparation<'a> {
             about,
             params: Shared::of(&instance.params),
             known: Vec::new(),
+            gathered: Map::new(),
             asked_skips: vec![false; instance.integration.skip.len()],
             asked_holds: vec![false; instance.integration.hold.len()],
             end: None,
@@ -112,12 +137,19 @@ impl<'a> Preparation<'a> {
         let Some(need) = self.need() else {
             return Ok(Some(Next::Ready(Box::new(self.prepared()?))));
         };
-        let next = self.asked(need)?;
-        if next.is_none() {
+        match self.asked(need)? {
+            Question::Ask(next) => Ok(Some(next)),
             // Its `when` says that it is not read: null goes on.
-            self.know(Document::Null);
+            Question::Nothing => {
+                self.know(Document::Null);
+                Ok(None)
+            }
+            Question::Gathered => {
+                let entries = std::mem::take(&mut self.gathered);
+                self.know(Document::Object(entries));
+                Ok(None)
+            }
         }
-        Ok(next)
     }
 
     /// The name under which the integration will see what is needed now.
@@ -133,7 +165,7 @@ impl<'a> Preparation<'a> {
         let Some(need) = self.need() else { return };
         match supply {
             Supply::Found(document) => match lacking_column(need, &document) {
-                None => self.know(document),
+                None => self.learn(need, document),
                 Some(column) => {
                     let why = format!("`{}` has no `{column}`", need.name());
                     self.missing(need, None, &why);
@@ -199,6 +231,16 @@ impl<'a> Preparation<'a> {
         requires
             .chain(integration.fetch.iter().map(Need::Fetch))
             .nth(self.known.len())
+    }
+
+    /// What was asked for last: all of what is needed, or the entry of one key of several.
+    fn learn(&mut self, need: Need<'a>, document: Document) {
+        match self.asked(need) {
+            Ok(Question::Ask(Next::Crosswalk { key, .. })) if need.several() => {
+                self.gathered.insert(key, document);
+            }
+            _ => self.know(document),
+        }
     }
 
     fn know(&mut self, document: Document) {
@@ -268,8 +310,8 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    /// The question for the shell; `None` if its `when` says that nothing is asked.
-    fn asked(&self, need: Need<'a>) -> Result<Option<Next>, Trouble> {
+    /// The question for the shell.
+    fn asked(&self, need: Need<'a>) -> Result<Question, Trouble> {
         let scope = self.scope();
         let fetch = match need {
             Need::Fetch(fetch) => fetch,
@@ -278,7 +320,7 @@ impl<'a> Preparation<'a> {
                 let text = template
                     .text(&scope)
                     .map_err(at(&format!("requires.{}", require.name)))?;
-                return Ok(Some(Next::Delivery {
+                return Ok(Question::Ask(Next::Delivery {
                     integration: require.integration.clone(),
                     by: required_key(&require.by, text),
                 }));
@@ -288,7 +330,7 @@ impl<'a> Preparation<'a> {
         if let Some(when) = &fetch.when
             && !when.holds(&scope).map_err(at(&format!("{place}.when")))?
         {
-            return Ok(None);
+            return Ok(Question::Nothing);
         }
         match &fetch.from {
             FetchFrom::Operation {
@@ -298,17 +340,31 @@ impl<'a> Preparation<'a> {
             } => {
                 let found = self.operation(connection, operation)?;
                 let input = given(with, &scope, &place)?;
-                Ok(Some(Next::Read {
+                Ok(Question::Ask(Next::Read {
                     connection: self.connection(connection)?,
                     operation: operation.clone(),
                     input: complete(found, input)?,
                 }))
             }
-            FetchFrom::Crosswalk { table, key, .. } => {
-                let key = key.text(&scope).map_err(at(&format!("{place}.key")))?;
-                Ok(Some(Next::Crosswalk {
-                    table: self.table(table),
-                    key,
+            FetchFrom::Crosswalk {
+                table,
+                key,
+                several,
+                ..
+            } => {
+                let table = self.table(table);
+                if !several {
+                    let key = key.text(&scope).map_err(at(&format!("{place}.key")))?;
+                    return Ok(Question::Ask(Next::Crosswalk { table, key }));
+                }
+                let place = format!("{place}.keys");
+                let keys = keys_of(&key.value(&scope).map_err(at(&place))?)
+                    .ok_or_else(|| failure(format!("{place}: it is not a list of texts")))?;
+                let next = keys
+                    .into_iter()
+                    .find(|key| !self.gathered.contains_key(key));
+                Ok(next.map_or(Question::Gathered, |key| {
+                    Question::Ask(Next::Crosswalk { table, key })
                 }))
             }
         }
@@ -316,7 +372,7 @@ impl<'a> Preparation<'a> {
 
     fn missing(&mut self, need: Need<'a>, awaits: Option<Awaited>, why: &str) {
         match need.missing() {
-            Missing::Null => self.know(Document::Null),
+            Missing::Null => self.learn(need, Document::Null),
             Missing::Skip => self.end = Some(End::Skip(format!("`{}`: {why}", need.name()))),
             Missing::Hold => {
                 let (awaits, help) = self.way_out(need, awaits);
@@ -343,7 +399,8 @@ impl<'a> Preparation<'a> {
             }
             FetchFrom::Crosswalk { key, columns, .. } => {
                 // It was asked for under this key a moment ago.
-                let Ok(Some(Next::Crosswalk { table, key: asked })) = self.asked(need) else {
+                let Ok(Question::Ask(Next::Crosswalk { table, key: asked })) = self.asked(need)
+                else {
                     return (awaits, format!("set the entry for `{}`", key.source()));
                 };
                 let columns: Vec<String> =
@@ -408,6 +465,11 @@ impl<'a> Preparation<'a> {
             .cloned()
             .unwrap_or_else(|| CrosswalkId::new(name))
     }
+}
+
+/// The keys of a list, whole numbers as text.
+fn keys_of(list: &Document) -> Option<Vec<String>> {
+    list.as_array()?.iter().map(scalar_text).collect()
 }
 
 /// The first declared column that a crosswalk entry does not have.

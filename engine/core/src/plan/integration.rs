@@ -158,8 +158,10 @@ pub enum FetchFrom {
     Crosswalk {
         /// Table name.
         table: String,
-        /// The key. Sees `event`, `params`, earlier fetches.
+        /// The key, or the list of keys. Sees `event`, `params`, earlier fetches.
         key: Template,
+        /// Whether `key` is a list: what is known then is a map of key to entry.
+        several: bool,
         /// The columns it must have.
         columns: Vec<String>,
     },

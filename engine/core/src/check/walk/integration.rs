@@ -147,8 +147,17 @@ fn one_fetch<'a>(
             });
             result(target)
         }
-        FetchFrom::Crosswalk { key, columns, .. } => {
-            walk.template(owner, "key", key, scope);
+        FetchFrom::Crosswalk {
+            key,
+            several,
+            columns,
+            ..
+        } => {
+            walk.template(owner, if *several { "keys" } else { "key" }, key, scope);
+            // Which keys it has is known only when it is read.
+            if *several {
+                return Entry::open();
+            }
             // Only what every entry must have is known; without such a list anything may be there.
             if columns.is_empty() {
                 return Entry::open();

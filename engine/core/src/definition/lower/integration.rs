@@ -144,7 +144,10 @@ fn fetch(name: &str, reader: &Reader<'_, '_>) -> Option<Fetch> {
         }
         None => FetchFrom::Crosswalk {
             table: reader.opt_text("crosswalk")?,
-            key: reader.template("key"),
+            several: reader.node("keys").is_some(),
+            key: reader
+                .opt_template("keys")
+                .unwrap_or_else(|| reader.template("key")),
             columns: reader.texts("columns"),
         },
     };

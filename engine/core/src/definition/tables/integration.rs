@@ -169,6 +169,11 @@ static FETCH: Table = Table {
             Shape::Template(scopes::FETCHED),
             "The key looked for in it.",
         ),
+        optional(
+            "keys",
+            Shape::Template(scopes::FETCHED),
+            "A list of keys. What is read is then a map of key to entry, and `missing` is about each of them.",
+        ),
         default(
             "columns",
             Shape::List(&Shape::Identifier),
@@ -184,17 +189,14 @@ static FETCH: Table = Table {
     ]],
     rules: &[
         Rule::ExactlyOne(&["operation", "crosswalk"]),
+        Rule::ExactlyOne(&["operation", "key", "keys"]),
         Rule::OnlyWith {
             keys: &["with"],
             with: &["operation"],
         },
         Rule::OnlyWith {
-            keys: &["key", "columns"],
+            keys: &["key", "keys", "columns"],
             with: &["crosswalk"],
-        },
-        Rule::Needs {
-            key: "crosswalk",
-            needs: "key",
         },
     ],
 };

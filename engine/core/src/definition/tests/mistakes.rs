@@ -463,9 +463,9 @@ const MISTAKES: &[Mistake] = &[
         FLOW,
         "crosswalk: customers, key: \"{{ bill.customer }}\", ",
         "crosswalk: customers, ",
-        "E0111",
+        "E0114",
         "customer",
-        "`key` is missing in `fetch.customer`",
+        "needs one of `operation`, `key`, `keys`",
     ),
     (FLOW, "missing: null", "missing: nul", "E0113", "nul", ""),
     (

@@ -271,6 +271,40 @@ fn rules_are_asked_as_soon_as_they_can_be() {
 }
 
 #[test]
+fn several_entries_are_read_key_by_key_and_each_is_waited_for() {
+    let event = json!({ "id": "CU1", "kind": "payers", "action": "made" });
+    let mut preparation = Preparation::new(instance("north-accounts"), &event);
+    let asked = |key: &str| Next::Crosswalk {
+        table: CrosswalkId::new("customers"),
+        key: key.to_owned(),
+    };
+    assert_eq!(preparation.next(), asked("CU1"));
+    preparation.supply(found(json!({ "code": "1" })));
+    assert_eq!(preparation.next(), asked("CU2"));
+    let mut complete = Preparation::new(instance("north-accounts"), &event);
+    complete.next();
+    complete.supply(found(json!({ "code": "1" })));
+    complete.next();
+    complete.supply(found(json!({ "code": "2" })));
+    let Next::Ready(ready) = complete.next() else {
+        panic!("not ready");
+    };
+    assert_eq!(ready.input["customer"], "12");
+
+    preparation.supply(missing("`customers` has no entry for `CU2`"));
+    let end = preparation.next();
+    let (class, why, help, awaits) = lasting(&end);
+    assert_eq!(class, Class::MissingMasterData);
+    assert_eq!(why, "`owners`: `customers` has no entry for `CU2`");
+    assert_eq!(help, "ml-connector crosswalk set customers CU2 code=…");
+    let entry = Awaited::Crosswalk {
+        table: CrosswalkId::new("customers"),
+        key: "CU2".to_owned(),
+    };
+    assert_eq!(awaits, Some(&entry));
+}
+
+#[test]
 fn what_is_missing_says_what_would_release_it() {
     let event = event();
     let (_, end) = prepare(&event, &[missing("none"), missing("no such payment")]);
