@@ -56,6 +56,17 @@ pub(super) const TESTS: &[Spec] = &[
         Ok(Value::from(arg(args, 0).is_undefined()))
     })
     .takes_missing(),
+    Spec::test(
+        "present",
+        &[],
+        "whether it is there and neither null nor an empty text",
+        |args| {
+            let value = arg(args, 0);
+            let nothing = value.is_undefined() || value.is_none() || value.as_str() == Some("");
+            Ok(Value::from(!nothing))
+        },
+    )
+    .takes_missing(),
     Spec::test("none", &[], "whether it is null", |args| {
         Ok(Value::from(arg(args, 0).is_none()))
     }),
