@@ -41,6 +41,7 @@
 mod network;
 mod story;
 mod syspro_gocardless;
+mod syspro_paychex;
 
 pub(crate) use network::{Moment, Trouble};
 pub(crate) use story::{Script, Story};

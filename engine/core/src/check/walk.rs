@@ -247,7 +247,7 @@ impl<'a> Walk<'a> {
             Tree::List(items) => Given::List(
                 items
                     .iter()
-                    .map(|tree| self.tree(owner, key, tree, scope))
+                    .map(|tree| item(self.tree(owner, key, tree, scope)))
                     .collect(),
             ),
             Tree::Each { list, name, each } => {
@@ -276,6 +276,18 @@ static EACH: LazyLock<Segment> = LazyLock::new(|| Segment {
     name: crate::schema::EACH.to_owned(),
     at: 0..0,
 });
+
+/// An item of a list: a `for` there gives its items to that list.
+fn item(given: Given<'_>) -> Given<'_> {
+    match given {
+        Given::Each(one) => *one,
+        Given::Either(then, otherwise) => Given::Either(
+            Box::new(item(*then)),
+            otherwise.map(|given| Box::new(item(*given))),
+        ),
+        other @ (Given::Leaf(_) | Given::Map(_) | Given::List(_)) => other,
+    }
+}
 
 /// What is known of an element of the list that a leaf is.
 fn element<'a>(list: &Leaf<'a>) -> Entry<'a> {
