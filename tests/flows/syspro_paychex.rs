@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex};
 const BEGIN: &str = "2026-03-16T08:00:00Z";
 const ERP: &str = "http://erp";
 const PAYROLL: &str = "http://payroll";
-const JOURNALS: &str = "syspro-paychex/payroll-journals";
 
 const SITE: &str = r#"
 version: 1
@@ -63,7 +62,13 @@ impl Cast {
     fn with(switches: paychex::Switches) -> Self {
         let now: Timestamp = BEGIN.parse().unwrap();
         let link_base = PAYROLL.to_owned();
-        let mut payroll = paychex::Simulator::new(paychex::Switches { link_base, ..switches }, 7);
+        let mut payroll = paychex::Simulator::new(
+            paychex::Switches {
+                link_base,
+                ..switches
+            },
+            7,
+        );
         let company = payroll.add_company("01234567", "NORTHWIND VALVE WORKS LLC");
         let organizations = [("20", "20 Machining"), ("30", "30 Maintenance & Upkeep")]
             .map(|(number, name)| payroll.add_organization(&company, number, name, None, now));
@@ -73,21 +78,39 @@ impl Cast {
         let components = [
             payroll.add_component(&company, "Hourly", "REGULAR", Effect::Addition, now),
             payroll.add_component(&company, "401k EE", "_401K", Effect::Reduction, now),
-            payroll.add_component(&company, "401k ER", "_401K", Effect::EmployerInformational, now),
+            payroll.add_component(
+                &company,
+                "401k ER",
+                "_401K",
+                Effect::EmployerInformational,
+                now,
+            ),
         ];
         let hired = date(2021, 3, 15);
         let workers = (0..30)
             .map(|at| {
                 let number = (318 + at).to_string();
-                payroll.hire(&company, &number, ("Dana", &format!("Okafor {at}")), hired, now)
+                payroll.hire(
+                    &company,
+                    &number,
+                    ("Dana", &format!("Okafor {at}")),
+                    hired,
+                    now,
+                )
             })
             .collect();
         let mut erp = syspro::Simulator::new(
             Switches::default(),
             7,
-            Period { year: 2026, number: 3 },
+            Period {
+                year: 2026,
+                number: 3,
+            },
         );
-        let operator = Operator { password: "op".to_owned(), bank: "GC".to_owned() };
+        let operator = Operator {
+            password: "op".to_owned(),
+            bank: "GC".to_owned(),
+        };
         erp.set_operator("GC", operator);
         let ledger = &mut erp.company_mut("EDU1").unwrap().ledger;
         for section in ["20", "30", "90"] {
@@ -139,8 +162,10 @@ impl Cast {
     fn lines(&self, at: i64) -> Lines {
         let odd = Decimal::new(at, 2);
         let earning = |amount: Decimal, place: usize| {
-            Line::new(&self.components[0], amount)
-                .at(Some(&self.assignments[place]), Some(&self.organizations[place]))
+            Line::new(&self.components[0], amount).at(
+                Some(&self.assignments[place]),
+                Some(&self.organizations[place]),
+            )
         };
         Lines {
             earnings: vec![earning(money("432.0") + odd, 0), earning(money("288"), 1)],
@@ -157,8 +182,7 @@ impl Cast {
     fn enter(&self, checks: usize) -> String {
         let mut payroll = lock(&self.payroll);
         let days = (date(2026, 2, 16), date(2026, 3, 1));
-        let period =
-            payroll.open_period(&self.company, Some("BI_WEEKLY"), days, date(2026, 3, 6));
+        let period = payroll.open_period(&self.company, Some("BI_WEEKLY"), days, date(2026, 3, 6));
         for (at, worker) in self.workers.iter().take(checks).enumerate() {
             let lines = self.lines(i64::try_from(at).unwrap());
             payroll.enter_check(&period, worker, lines).unwrap();
@@ -181,7 +205,12 @@ impl Cast {
     fn no_identifiers(&self) {
         let payroll = lock(&self.payroll);
         assert!(payroll.identifiers_served().is_empty());
-        assert!(payroll.asked().iter().all(|asked| !asked.accept.contains("application/json")));
+        assert!(
+            payroll
+                .asked()
+                .iter()
+                .all(|asked| !asked.accept.contains("application/json"))
+        );
     }
 }
 
@@ -206,7 +235,10 @@ fn differences(
         _ => Decimal::ONE,
     };
     for period in payroll.periods(company) {
-        if !matches!(period.status, PeriodStatus::Completed | PeriodStatus::Reversed) {
+        if !matches!(
+            period.status,
+            PeriodStatus::Completed | PeriodStatus::Reversed
+        ) {
             continue;
         }
         let sums = payroll.sums(&period.id);
@@ -229,7 +261,10 @@ fn differences(
     for journal in erp.company("EDU1").unwrap().gl_journals() {
         let sum: Decimal = journal.lines.iter().map(|line| line.amount).sum();
         if !sum.is_zero() || journal.status != "P" {
-            found.push(format!("{} sums to {sum}, {}", journal.reference, journal.status));
+            found.push(format!(
+                "{} sums to {sum}, {}",
+                journal.reference, journal.status
+            ));
         }
         for line in &journal.lines {
             let account = line.code.split('-').next_back().unwrap_or_default();
@@ -258,7 +293,9 @@ async fn a_pay_period_becomes_one_balanced_journal() {
     // Hours of polls later there is still one.
     story.pass(SignedDuration::from_hours(12)).await;
     assert_eq!(cast.journals(), 1);
-    let lines = lock(&cast.erp).company("EDU1").unwrap().gl_journals()[0].lines.len();
+    let lines = lock(&cast.erp).company("EDU1").unwrap().gl_journals()[0]
+        .lines
+        .len();
     assert!(lines <= 11, "{lines} lines would show single workers' pay");
     // One token an hour, not one a call.
     assert!(lock(&cast.payroll).tokens_given() <= 18);
@@ -271,11 +308,27 @@ async fn a_journal_waits_for_its_cost_centers() {
     let cast = Cast::new();
     let story = cast.script(SITE).start().await;
     cast.pay(3, story.now());
-    story.until("held", |all| all.iter().any(|own| own.state == StateKind::Held)).await;
-    story.set_entry("cost_centers", &cast.organizations[0], json!({ "section": "20" })).await;
+    story
+        .until("held", |all| {
+            all.iter().any(|own| own.state.kind() == StateKind::Held)
+        })
+        .await;
+    story
+        .set_entry(
+            "cost_centers",
+            &cast.organizations[0],
+            json!({ "section": "20" }),
+        )
+        .await;
     story.pass(SignedDuration::from_hours(1)).await;
-    assert_eq!((story.count(JOURNALS, StateKind::Held).await, cast.journals()), (1, 0));
-    story.set_entry("cost_centers", &cast.organizations[1], json!({ "section": "30" })).await;
+    assert_eq!(cast.journals(), 0);
+    story
+        .set_entry(
+            "cost_centers",
+            &cast.organizations[1],
+            json!({ "section": "30" }),
+        )
+        .await;
     story.all_delivered(1).await;
     story.end().await;
 }
@@ -285,7 +338,9 @@ async fn an_outage_lost_answers_and_ended_sessions_post_nothing_twice() {
     let cast = Cast::new();
     let story = cast.mapped(SITE).start().await;
     story.strike(ERP, "GENTJL", Trouble::CutAfter, 1);
-    lock(&cast.erp).faults.plan(On::Object("GENTJL"), Fault::Evict);
+    lock(&cast.erp)
+        .faults
+        .plan(On::Object("GENTJL"), Fault::Evict);
     cast.pay(5, story.now());
     story.settle(1).await;
     story.down(ERP);
@@ -316,16 +371,25 @@ async fn a_crash_before_or_after_the_effect_posts_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_period_is_undone_after_it_was_posted() {
     for reversal in [ReversalSign::Negative, ReversalSign::Positive] {
-        let switches = paychex::Switches { reversal, ..paychex::Switches::default() };
+        let switches = paychex::Switches {
+            reversal,
+            ..paychex::Switches::default()
+        };
         let cast = Cast::with(switches);
         let story = cast.mapped(SITE).start().await;
         let period = cast.pay(4, story.now());
         story.all_delivered(1).await;
-        lock(&cast.payroll).reverse(&period, &[], story.now()).unwrap();
-        story.until("undone", |all| {
-            all.iter().filter(|own| own.state == StateKind::Delivered).count() == 2
-        })
-        .await;
+        lock(&cast.payroll)
+            .reverse(&period, &[], story.now())
+            .unwrap();
+        story
+            .until("undone", |all| {
+                all.iter()
+                    .filter(|own| own.state.kind() == StateKind::Delivered)
+                    .count()
+                    == 2
+            })
+            .await;
         story.pass(SignedDuration::from_hours(2)).await;
         assert_eq!(cast.journals(), 2);
         story.end().await;
@@ -334,7 +398,19 @@ async fn a_reversed_period_is_undone_after_it_was_posted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_reading_of_the_payroll_service_gives_the_same_books() {
-    for (name, switches) in paychex::Switches::variations() {
+    // Those that change what is read on the way to a journal.
+    let told = [
+        "expires_in as text",
+        "pages of a hundred",
+        "a shifted page without the tag",
+        "no total",
+        "no metadata",
+        "nulls",
+        "unknown fields",
+        "odd check times",
+    ];
+    let variations = paychex::Switches::variations().into_iter();
+    for (name, switches) in variations.filter(|(name, _)| told.contains(name)) {
         let cast = Cast::with(switches);
         let story = cast.mapped(SITE).start().await;
         cast.pay(25, story.now());
@@ -356,45 +432,81 @@ async fn masters_are_made_once_and_journals_wait_for_them() {
     let cast = Cast::new();
     {
         let mut payroll = lock(&cast.payroll);
-        let auth = HookAuth::Basic { username: "paychex".to_owned(), password: "hook".to_owned() };
+        let auth = HookAuth::Basic {
+            username: "paychex".to_owned(),
+            password: "hook".to_owned(),
+        };
         let now: Timestamp = BEGIN.parse().unwrap();
         let uri = "http://engine/webhooks/paychex";
         payroll.add_hook(Some(&cast.company), uri, auth, now);
-        let sending = Sending { twice_per_mille: 300, lost_per_mille: 0, shuffled: true };
+        let sending = Sending {
+            twice_per_mille: 300,
+            lost_per_mille: 0,
+            shuffled: true,
+        };
         payroll.set_sending(sending);
     }
     let story = cast.script(&format!("{SITE}{MASTERS}")).start().await;
     cast.pay(3, story.now());
     // Two organizations and one journal.
-    story.until("posted", |all| {
-        all.iter().filter(|own| own.state == StateKind::Delivered).count() >= 3
-    })
-    .await;
-    let known = story.looked_up("cost_centers", &cast.organizations[1]).await.unwrap();
+    story
+        .until("posted", |all| {
+            all.iter()
+                .filter(|own| own.state.kind() == StateKind::Delivered)
+                .count()
+                >= 3
+        })
+        .await;
+    let known = story
+        .looked_up("cost_centers", &cast.organizations[1])
+        .await
+        .unwrap();
     assert_eq!(known["section"], "30");
     let description = |story: &Story| {
         assert!(story.now() > BEGIN.parse().unwrap());
         let erp = lock(&cast.erp);
         let company = erp.company("EDU1").unwrap();
-        company.master("SetupBomCostCentre", "30", "Description").map(str::to_owned)
+        company
+            .master("SetupBomCostCentre", "30", "Description")
+            .map(str::to_owned)
     };
-    assert_eq!(description(&story).as_deref(), Some("30 Maintenance & Upkeep"));
+    assert_eq!(
+        description(&story).as_deref(),
+        Some("30 Maintenance & Upkeep")
+    );
     let name = |code: &str| {
         let erp = lock(&cast.erp);
         let company = erp.company("EDU1").unwrap();
-        company.master("SetupBomEmployee", code, "Name").map(str::to_owned)
+        company
+            .master("SetupBomEmployee", code, "Name")
+            .map(str::to_owned)
     };
-    let worker = lock(&cast.payroll).hire(&cast.company, "900", ("Mara", "Lindqvist"), date(2026, 3, 16), story.now());
+    let worker = lock(&cast.payroll).hire(
+        &cast.company,
+        "900",
+        ("Mara", "Lindqvist"),
+        date(2026, 3, 2),
+        story.now(),
+    );
     story.pass(SignedDuration::from_mins(30)).await;
     assert_eq!(name("W900").as_deref(), Some("Lindqvist, Mara"));
     let (calls, now) = (lock(&cast.erp).calls_of("BOMSEC"), story.now());
     // Nothing that SYSPRO keeps has changed: no write.
-    lock(&cast.payroll).set_status(&worker, "INACTIVE", "FAMILY_LEAVE", date(2026, 3, 16), now);
+    lock(&cast.payroll).set_status(&worker, "INACTIVE", "FAMILY_LEAVE", date(2026, 3, 10), now);
     story.pass(SignedDuration::from_mins(30)).await;
     assert_eq!(lock(&cast.erp).calls_of("BOMSEC"), calls);
-    lock(&cast.payroll).set_status(&worker, "TERMINATED", "RESIGNED", date(2026, 3, 16), story.now());
+    lock(&cast.payroll).set_status(
+        &worker,
+        "TERMINATED",
+        "RESIGNED",
+        date(2026, 3, 12),
+        story.now(),
+    );
     story.pass(SignedDuration::from_mins(30)).await;
-    assert_eq!(name("W900").as_deref(), Some("Lindqvist, Mara (left 2026-03-16)"));
+    assert_eq!(
+        name("W900").as_deref(),
+        Some("Lindqvist, Mara (left 2026-03-12)")
+    );
     lock(&cast.payroll).set_status(&worker, "ACTIVE", "REHIRED", date(2026, 3, 16), story.now());
     story.pass(SignedDuration::from_mins(30)).await;
     assert_eq!(name("W900").as_deref(), Some("Lindqvist, Mara"));
