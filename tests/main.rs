@@ -13,6 +13,7 @@
 )]
 
 mod campaign;
+mod canary;
 mod cli;
 mod definitions;
 mod diagnostics;

@@ -18,6 +18,62 @@ pub fn masked(document: &Document, schema: &Document) -> Document {
     mask(document, &described(vec![schema], schema), schema)
 }
 
+/// Values shorter than this are not looked for in texts: they would blot out ordinary words.
+const LENGTH_MIN: usize = 4;
+
+/// The values that a schema declares as sensitive, as they would stand in a text: for what a system says about what it was
+/// sent, which no schema describes.
+pub fn personal_values(document: &Document, schema: &Document) -> Vec<String> {
+    let mut values = Vec::new();
+    if declares_personal(schema) {
+        collect(document, &masked(document, schema), &mut values);
+    }
+    values
+}
+
+/// Everything in `document` that is masked in its masked copy.
+fn collect(document: &Document, shown: &Document, values: &mut Vec<String>) {
+    if shown == MASK && document != MASK {
+        scalars(document, values);
+        return;
+    }
+    match (document, shown) {
+        (Document::Object(members), Document::Object(shown)) => {
+            for (name, value) in members {
+                if let Some(shown) = shown.get(name) {
+                    collect(value, shown, values);
+                }
+            }
+        }
+        (Document::Array(items), Document::Array(shown)) => {
+            for (item, shown) in items.iter().zip(shown) {
+                collect(item, shown, values);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn scalars(document: &Document, values: &mut Vec<String>) {
+    match document {
+        Document::String(text) if text.len() >= LENGTH_MIN => values.push(text.clone()),
+        Document::Number(number) => {
+            values.extend(Some(number.to_string()).filter(|text| text.len() >= LENGTH_MIN));
+        }
+        Document::Array(items) => items.iter().for_each(|item| scalars(item, values)),
+        Document::Object(members) => members.values().for_each(|value| scalars(value, values)),
+        Document::Null | Document::Bool(_) | Document::String(_) => {}
+    }
+}
+
+/// A text with these values masked, also where they stand percent-encoded.
+pub fn blotted(text: &str, values: &[String]) -> String {
+    values.iter().fold(text.to_owned(), |text, value| {
+        let encoded = crate::protocol::percent_encode(value);
+        text.replace(value.as_str(), MASK).replace(&encoded, MASK)
+    })
+}
+
 /// Whether a schema declares anything personal at all.
 pub fn declares_personal(schema: &Document) -> bool {
     match schema {

@@ -413,6 +413,22 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The same, with what was said told otherwise.
+    #[must_use]
+    pub fn with_why(mut self, tell: impl FnOnce(&str) -> String) -> Self {
+        match &mut self {
+            Self::Retry { why, .. }
+            | Self::Throttle { why, .. }
+            | Self::Reauthenticate { why }
+            | Self::Rejected { why, .. }
+            | Self::Unknown { why } => *why = tell(why),
+            Self::Succeeded { .. } | Self::AlreadyThere { .. } => {}
+        }
+        self
+    }
+}
+
 /// How a write may be repeated. Every write operation declares one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "repeat", rename_all = "snake_case")]

@@ -1,12 +1,12 @@
 //! What is kept of an exchange for the audit: written without secrets and without declared personal
 //! data.
 //!
-//! Nothing is searched and blotted out. The call is encoded a second time with [`Masked`]
-//! credentials and masked inputs, and of an answer only what its schema does not declare personal
-//! is shown: what must not be kept was never there.
+//! The call is encoded a second time with [`Masked`] credentials and masked inputs, and of an answer
+//! only what its schema does not declare personal is shown: what must not be kept was never there.
+//! Only an answer that no schema describes is searched for the personal values that were sent.
 
 use super::{Answer, Call, Masked, encode, receipt};
-use crate::masking::{declares_personal, masked};
+use crate::masking::{blotted, declares_personal, masked, personal_values};
 use crate::plan::OperationKind;
 use serde_json::Value as Document;
 use std::fmt::Write as _;
@@ -62,7 +62,9 @@ pub fn capture_answer(call: &Call<'_>, answer: &Answer) -> String {
     }
     let schema = &call.operation.result.schema;
     if !declares_personal(schema) {
-        return cut(answer.text.clone(), BODY_BYTES_MAX);
+        // What no schema describes may still say back what was sent.
+        let sent = personal_values(call.input, &call.operation.input);
+        return cut(blotted(&answer.text, &sent), BODY_BYTES_MAX);
     }
     match receipt::select(call, answer) {
         Ok(Document::Array(items)) if call.operation.result.list => {

@@ -18,6 +18,7 @@ use super::scope::of_answer;
 use super::{Answer, Call, ReadResult, paginate, time};
 use crate::delivery::{Class, Outcome, Receipt};
 use crate::http::SendError;
+use crate::masking::{blotted, declares_personal, personal_values};
 use crate::plan::{OperationKind, OutcomeRule, OutcomeWord};
 use crate::template::Scope;
 use jiff::Timestamp;
@@ -75,7 +76,7 @@ pub fn classify_write(
         | OutcomeWord::Throttle
         | OutcomeWord::Reauthenticate
         | OutcomeWord::Rejected
-        | OutcomeWord::Unknown => refusal(rule, &scope, answer, now),
+        | OutcomeWord::Unknown => refusal(call, rule, &scope, answer, now),
     }
 }
 
@@ -104,7 +105,7 @@ pub fn classify_read(
             Err(why) => ReadResult::Failed(undecided(call, answer, &why, now)),
         },
         OutcomeWord::NotFound => ReadResult::NotFound {
-            why: why(rule, &scope, answer),
+            why: why(call, rule, &scope, answer),
         },
         OutcomeWord::AlreadyThere => ReadResult::Failed(Outcome::AlreadyThere {
             receipt: Receipt::default(),
@@ -113,7 +114,7 @@ pub fn classify_read(
         | OutcomeWord::Throttle
         | OutcomeWord::Reauthenticate
         | OutcomeWord::Rejected
-        | OutcomeWord::Unknown => ReadResult::Failed(refusal(rule, &scope, answer, now)),
+        | OutcomeWord::Unknown => ReadResult::Failed(refusal(call, rule, &scope, answer, now)),
     }
 }
 
@@ -136,12 +137,13 @@ pub(super) fn matching<'a>(call: &Call<'a>, scope: &Scope<'_>) -> Result<&'a Out
 
 /// The outcome of a rule that says neither success nor that it is there.
 pub(super) fn refusal(
+    call: &Call<'_>,
     rule: &OutcomeRule,
     scope: &Scope<'_>,
     answer: &Answer,
     now: Timestamp,
 ) -> Outcome {
-    let why = why(rule, scope, answer);
+    let why = why(call, rule, scope, answer);
     let after = || {
         let said = rule.wait.as_ref().and_then(|wait| wait.value(scope).ok());
         said.and_then(|value| time::wait(&value, now))
@@ -172,14 +174,32 @@ pub(super) fn refusal(
     }
 }
 
-fn why(rule: &OutcomeRule, scope: &Scope<'_>, answer: &Answer) -> String {
+/// What the system said, without the personal values that it was sent or that its answer declares.
+fn why(call: &Call<'_>, rule: &OutcomeRule, scope: &Scope<'_>, answer: &Answer) -> String {
     let said = rule
         .why
         .as_ref()
         .and_then(|why| why.optional_text(scope).ok().flatten());
+    let said = said.map(|said| without_personal(call, answer, &said));
     let said = said.map(|said| said.trim().chars().take(WHY_CHARS_MAX).collect::<String>());
     said.filter(|said| !said.is_empty())
         .unwrap_or_else(|| format!("status {}", answer.status))
+}
+
+fn without_personal(call: &Call<'_>, answer: &Answer, said: &str) -> String {
+    let mut values = personal_values(call.input, &call.operation.input);
+    let schema = &call.operation.result.schema;
+    if declares_personal(schema)
+        && let Ok(result) = select(call, answer)
+    {
+        match result {
+            Document::Array(items) if call.operation.result.list => {
+                values.extend(items.iter().flat_map(|item| personal_values(item, schema)));
+            }
+            result => values.extend(personal_values(&result, schema)),
+        }
+    }
+    blotted(said, &values)
 }
 
 fn no_answer(call: &Call<'_>, error: &SendError) -> Outcome {

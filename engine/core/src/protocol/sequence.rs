@@ -89,7 +89,7 @@ pub fn step_verdict(
             | OutcomeWord::Reauthenticate
             | OutcomeWord::Rejected
             | OutcomeWord::Unknown => {
-                StepVerdict::Ended(classify::refusal(rule, &scope, &no_answer(), now))
+                StepVerdict::Ended(classify::refusal(call, rule, &scope, &no_answer(), now))
             }
         });
     }

@@ -2,6 +2,7 @@
 //! probes) is made of these; everything else goes through [`super::Link`].
 
 use super::budget::Budget;
+use crate::capture;
 use crate::counters::Counters;
 use crate::credentials::{Failure, Resolved, SecretTable, Token};
 use crate::seams::{Outgoing, Seams};
@@ -138,7 +139,7 @@ impl Caller {
             .map_err(|error| not_encodable(&error, &credentials.secrets))?;
         let response = self.transmit(request).await;
         let answer = self.receive(&call, response);
-        Ok(protocol::classify_write(&call, &answer, self.now()))
+        Ok(capture::meaning_of_write(&call, &answer, self.now()))
     }
 }
 

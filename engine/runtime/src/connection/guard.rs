@@ -3,6 +3,7 @@
 
 use super::circuit::Cause;
 use super::{Asked, Link};
+use crate::capture;
 use crate::context::later;
 use crate::credentials::Failure;
 use ml_connector_core::delivery::{Class, Outcome};
@@ -125,7 +126,7 @@ impl Link {
                 super::caller::not_encodable(&error, &self.caller.secrets.resolve())
             })?;
             let answer = turn.send(&call, request).await;
-            let outcome = match protocol::classify_read(&call, &answer, self.caller.now()) {
+            let outcome = match capture::meaning_of_read(&call, &answer, self.caller.now()) {
                 ReadResult::Found { result, .. } => {
                     turn.proven();
                     return Ok(result);

@@ -1,9 +1,10 @@
 //! Reads: repeatable, so a stale session is renewed and the read asked again, once.
 
 use super::{Link, NOTHING, NotNow};
+use crate::capture;
 use ml_connector_core::delivery::{Class, Outcome, Trouble};
 use ml_connector_core::plan::Operation;
-use ml_connector_core::protocol::{self, ReadResult};
+use ml_connector_core::protocol::ReadResult;
 use serde_json::Value as Document;
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Link {
                 .map_err(|error| self.not_encodable(&operation.name, &error))?;
             self.caller.counters.read();
             let answer = turn.send(&call, request).await;
-            let outcome = match protocol::classify_read(&call, &answer, self.caller.now()) {
+            let outcome = match capture::meaning_of_read(&call, &answer, self.caller.now()) {
                 ReadResult::Found { result, next } => {
                     turn.proven();
                     self.fine();

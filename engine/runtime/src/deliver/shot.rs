@@ -223,7 +223,7 @@ impl Job {
                 self.context.counters.posted("not_sent");
                 return Event::NotSent { why: why.clone() };
             }
-            let outcome = protocol::classify_write(&call, answer, self.context.now());
+            let outcome = capture::meaning_of_write(&call, answer, self.context.now());
             self.context.counters.posted(connection::word(&outcome));
             close_turn(turn, &outcome).await;
             match (&outcome, answer) {
@@ -262,7 +262,7 @@ impl Job {
         answer: &Result<Answer, SendError>,
     ) -> Event {
         let call = aim.target_call(target);
-        let outcome = match protocol::classify_read(&call, answer, self.context.now()) {
+        let outcome = match capture::meaning_of_read(&call, answer, self.context.now()) {
             ReadResult::Found { result, .. } => {
                 turn.proven();
                 drop(turn);
