@@ -163,7 +163,7 @@ fn of_items(schema: &Document) -> Vec<&Document> {
 
 #[cfg(test)]
 mod tests {
-    use super::{declares_personal, masked};
+    use super::{blotted, declares_personal, masked, personal_values};
     use serde_json::json;
 
     #[test]
@@ -188,6 +188,19 @@ mod tests {
                 "worker": { "account": "[masked]", "name": "A" },
                 "lines": [{ "iban": "[masked]", "amount": 5 }],
             })
+        );
+    }
+
+    #[test]
+    fn a_personal_value_is_masked_in_what_a_system_says_about_it() {
+        let schema = json!({ "properties": { "ssn": { "x-sensitive": true }, "list": { "x-sensitive": true } } });
+        let document = json!({ "ssn": "078-05-1120", "amount": 5000, "list": [12345, "of", { "a": "x y z" }] });
+        let values = personal_values(&document, &schema);
+        assert_eq!(values, ["078-05-1120", "12345", "x y z"]);
+        let said = "078-05-1120 of 12345 owes 5000 (x%20y%20z)";
+        assert_eq!(
+            blotted(said, &values),
+            "[masked] of [masked] owes 5000 ([masked])"
         );
     }
 

@@ -29,6 +29,17 @@ impl Rehearsal<'_> {
                 };
             }
         }
+        if let End::NotGiven(need) = &mut rehearsed.end
+            && let Asked::Read {
+                connection,
+                operation,
+                input,
+                ..
+            } = &mut need.what
+            && let Some((_, operation)) = self.operation(connection, operation)
+        {
+            *input = masked(input, &operation.input);
+        }
         if let End::Deliver(written) = &mut rehearsed.end
             && let Some((_, operation)) =
                 self.operation(&written.prepared.connection, &written.prepared.operation)
