@@ -3,6 +3,7 @@
 //! Words in `docs` are the manual's words. A key that is stated here and not yet honoured stands in
 //! [`super::unsupported`].
 
+mod auth;
 pub(super) mod case;
 pub(super) mod connector;
 pub(super) mod content;
