@@ -3,7 +3,7 @@
 //! Every run has its own folder, an empty environment and no terminal.
 
 mod authoring;
-mod operating;
+pub(crate) mod operating;
 mod secrets;
 mod streams;
 mod validate;

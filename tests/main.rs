@@ -19,5 +19,6 @@ mod definitions;
 mod diagnostics;
 mod flows;
 mod kill;
+mod operator;
 mod scenarios;
 mod tidy;

@@ -9,21 +9,24 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command};
 
 /// A running engine, told to stop when dropped.
-struct Engine {
+pub(crate) struct Engine {
     child: Child,
     log: BufReader<ChildStderr>,
     webhooks: String,
+    /// Where the operator API is.
+    pub(crate) admin: String,
 }
 
 impl Engine {
     /// Starts it and waits until it says that it is ready.
-    fn start(sealed: &Sealed) -> Self {
+    pub(crate) fn start(sealed: &Sealed) -> Self {
         let mut child = sealed.command(["run", "--grace", "5"]).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut engine = Self {
             child,
             log,
             webhooks: String::new(),
+            admin: String::new(),
         };
         let mut seen = String::new();
         while engine.webhooks.is_empty() {
@@ -35,6 +38,7 @@ impl Engine {
             );
             let entry: serde_json::Value = serde_json::from_str(&line).expect(&line);
             if entry["msg"] == "ready" {
+                entry["admin"].as_str().unwrap().clone_into(&mut engine.admin);
                 entry["webhooks"]
                     .as_str()
                     .unwrap()
@@ -46,7 +50,7 @@ impl Engine {
     }
 
     /// Sends a signed webhook and gives the status.
-    fn receive(&self, body: &str, secret: &str) -> u16 {
+    pub(crate) fn receive(&self, body: &str, secret: &str) -> u16 {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(body.as_bytes());
         let signature = mac
@@ -71,7 +75,7 @@ impl Engine {
     }
 
     /// Tells it to stop and waits; the exit code and the rest of the log.
-    fn stop(mut self) -> (i32, String) {
+    pub(crate) fn stop(mut self) -> (i32, String) {
         signal(&self.child, "TERM");
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
@@ -97,7 +101,7 @@ fn signal(child: &Child, name: &str) {
     );
 }
 
-fn events(customers: &[&str]) -> String {
+pub(crate) fn events(customers: &[&str]) -> String {
     let events: Vec<String> = customers
         .iter()
         .enumerate()
@@ -112,7 +116,7 @@ fn events(customers: &[&str]) -> String {
 
 /// Asks again until the answer is as wanted: the engine works at its own pace.
 #[track_caller]
-fn until(sealed: &Sealed, arguments: &[&str], wanted: impl Fn(&Ran) -> bool) -> Ran {
+pub(crate) fn until(sealed: &Sealed, arguments: &[&str], wanted: impl Fn(&Ran) -> bool) -> Ran {
     const TRIES: usize = 500;
     for _ in 0..TRIES {
         let ran = sealed.run(arguments);
@@ -210,10 +214,10 @@ fn a_running_engine_is_operated_from_beside() {
             .contains("\"customer\":\"CU1\"")
     );
 
-    let said = sealed.run(&["deliveries", "discard", &id]).ends(2);
+    let said = sealed.run(&["resolve", "discard", &id]).ends(2);
     assert!(said.contains("--reason"), "{said}");
     let decided = sealed.run(&[
-        "deliveries",
+        "resolve",
         "discard",
         &id,
         "--reason",
@@ -226,7 +230,7 @@ fn a_running_engine_is_operated_from_beside() {
         (decided.code, &decided.json()["results"][0]["state"]),
         (0, &"discarded".into())
     );
-    let again = sealed.run(&["deliveries", "discard", &id, "--reason", "once more"]);
+    let again = sealed.run(&["resolve", "discard", &id, "--reason", "once more"]);
     assert_eq!(again.code, 1, "{again:?}");
     let history = sealed.run(&["audit", "show", &id]).fine();
     assert!(
@@ -323,7 +327,7 @@ fn what_an_engine_left_is_looked_at_and_decided_without_it() {
     let status = sealed.run(&["status", "--format", "json"]);
     assert_eq!(status.json()["running_since"], serde_json::Value::Null);
     assert!(sealed.run(&held).fine().contains("missing_master_data"));
-    let retried = sealed.run(&["deliveries", "retry", "--held", "--reason", "entry comes"]);
+    let retried = sealed.run(&["resolve", "retry", "--held", "--reason", "entry comes"]);
     assert_eq!(retried.code, 0, "{retried:?}");
     assert!(retried.out.contains("now pending"), "{retried:?}");
     let rebuilt = sealed.run(&["store", "rebuild-index"]).ends(0);

@@ -2,14 +2,16 @@
 //! code behind them.
 
 use crate::failure::{Advised as _, advise, usage};
+use crate::running::seams;
 use crate::site::Installation;
 use crate::store;
 use crate::terminal::Terminal;
 use ml_connector_runtime::SystemClock;
-use ml_connector_runtime::operator::{self, Act, CallError, Command, Reply};
+use ml_connector_runtime::operator::{self, Act, CallError, Command, Reply, Workbench};
 use ml_connector_store::Store;
 use serde_json::Value as Document;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who acts, and why. The audit trail keeps both.
@@ -64,6 +66,8 @@ pub(crate) enum Operator {
     Engine(PathBuf),
     /// The store alone, which this process has opened.
     Store(Store),
+    /// The store with the installation's definitions and secrets, for what prepares records.
+    Workbench(Box<Workbench>),
 }
 
 impl Operator {
@@ -92,6 +96,23 @@ impl Operator {
         }
     }
 
+    /// As [`Operator::of`], with the definitions: a running engine has them, otherwise they are loaded here.
+    pub(crate) async fn with_definitions(
+        installation: &Installation,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<Self> {
+        if let Some(engine) = Self::engine(installation).await? {
+            return Ok(engine);
+        }
+        let (definitions, plan) = installation.plan(terminal)?;
+        // The texts are needed for findings only, and there are none.
+        drop(definitions);
+        let seams = seams(installation, &plan)?;
+        let store = store::open_existing(&installation.store(), terminal)?;
+        let bench = Workbench::new(Arc::new(plan), store, seams)?;
+        Ok(Self::Workbench(Box::new(bench)))
+    }
+
     async fn engine(installation: &Installation) -> anyhow::Result<Option<Self>> {
         let socket = installation.control();
         if !socket.exists() {
@@ -113,6 +134,7 @@ impl Operator {
                 || "see its log; `ml-connector status` says whether it runs".to_owned(),
             )?,
             Self::Store(store) => operator::execute(store, None, &SystemClock, command).await,
+            Self::Workbench(bench) => bench.execute(command).await,
         };
         accepted(reply)
     }
@@ -155,6 +177,7 @@ impl Operator {
         match self {
             Self::Engine(_) => Ok(()),
             Self::Store(store) => Ok(store.close().await?),
+            Self::Workbench(bench) => Ok(bench.close().await?),
         }
     }
 }

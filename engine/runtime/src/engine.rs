@@ -467,6 +467,12 @@ impl Engine {
         Arc::clone(&self.running().context.seams.clock)
     }
 
+    /// What preparing a delivery takes.
+    pub(crate) fn bench(&self) -> (Arc<Context>, Arc<Links>) {
+        let running = self.running();
+        (Arc::clone(&running.context), Arc::clone(&running.links))
+    }
+
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         self.running().links.all().cloned().collect()
     }

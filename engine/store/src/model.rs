@@ -275,6 +275,8 @@ pub struct CrosswalkEntry {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
+    /// These, and no others.
+    pub ids: Vec<DeliveryId>,
     /// Of these instances.
     pub instances: Vec<InstanceId>,
     /// To these connections.

@@ -956,7 +956,37 @@ impl Shared {
         })
     }
 
+    /// The named deliveries that the rest of the selection leaves.
+    fn list_named(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
+        let mut ids = selection.ids.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = Vec::new();
+        for id in ids {
+            if selection.after.is_some_and(|after| id <= after) {
+                continue;
+            }
+            if found.len() == selection.limit {
+                break;
+            }
+            let fits = |(row, delivery): &(Row, Delivery)| {
+                let instances = &selection.instances;
+                let lanes = &selection.lanes;
+                (instances.is_empty() || instances.contains(&delivery.instance))
+                    && (lanes.is_empty() || lanes.contains(&delivery.lane))
+                    && may_match(selection, None, None, row)
+                    && matches(selection, delivery)
+            };
+            let named = self.delivery(id)?.filter(fits);
+            found.extend(named.map(|(_, delivery)| delivery));
+        }
+        Ok(found)
+    }
+
     fn list(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
+        if !selection.ids.is_empty() {
+            return self.list_named(selection);
+        }
         let instances = self.numbers(selection.instances.iter().map(InstanceId::as_str));
         let lanes = self.numbers(selection.lanes.iter().map(ConnectionId::as_str));
         let end = key::behind(&[key::ROW]);

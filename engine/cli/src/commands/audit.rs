@@ -1,7 +1,6 @@
 //! `audit`: prove what happened. Reads the journal itself, whether or not an engine runs.
 
 use super::Format;
-use super::deliveries::delivery_id;
 use crate::failure::{Exit, usage};
 use crate::history;
 use crate::moments::moment_argument;
@@ -10,11 +9,10 @@ use crate::site::SiteArgs;
 use crate::store::Progress;
 use crate::table::count;
 use crate::terminal::{Terminal, Tone};
-use crate::views::{RecordView, moment};
+use crate::views::{DeliveryView, RecordView, deliveries_table, moment};
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
-use ml_connector_core::identity::DeliveryId;
 use ml_connector_runtime::operator::{Command, Reply};
 use ml_connector_store::{Verification, read_journal, verify};
 use schemars::JsonSchema;
@@ -27,6 +25,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `audit`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
+    ml-connector audit show PM000123\n  \
     ml-connector audit show dlv_42\n  \
     ml-connector audit verify\n  \
     ml-connector audit verify --store /backup/data --expect 4f2a…   # the head noted at the last audit\n  \
@@ -44,11 +43,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Everything that happened to a delivery, from the event to the target's document.
+    /// Everything that happened to one payment or document, across its events and integrations.
     Show {
-        /// Which, as lists print it.
-        #[arg(value_parser = delivery_id)]
-        delivery: DeliveryId,
+        /// A payment's or event's id, a delivery, our reference, or the target's document number.
+        reference: String,
         /// For whom to print.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -119,13 +117,13 @@ pub(crate) struct VerificationOutput {
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
     match &args.what {
-        What::Show { delivery, format } => {
+        What::Show { reference, format } => {
             if args.store.is_some() {
                 return Err(usage(
                     "`audit show` asks the installation; use `--site`, not `--store`",
                 ));
             }
-            show(&args.site, *delivery, *format, terminal)
+            show(&args.site, reference, *format, terminal)
         }
         What::Verify { expect, format } => {
             let store = folder(args, terminal)?;
@@ -155,22 +153,36 @@ fn folder(args: &Args, terminal: &mut Terminal) -> anyhow::Result<PathBuf> {
 
 fn show(
     site: &SiteArgs,
-    id: DeliveryId,
+    reference: &str,
     format: Format,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Exit> {
     let installation = site.read(terminal)?;
-    let command = Command::Delivery { id, event: false };
+    let command = Command::Trail {
+        reference: reference.to_owned(),
+    };
     let reply = block_on(Operator::ask_once(&installation, terminal, command))?;
-    let Reply::Delivery { history, .. } = reply else {
+    let Reply::Trail {
+        deliveries,
+        records,
+    } = reply
+    else {
         return Err(unexpected());
     };
+    let views: Vec<DeliveryView> = deliveries.iter().map(DeliveryView::of).collect();
     match format {
-        Format::Text => history::print(&history, terminal)?,
+        Format::Text => {
+            for line in deliveries_table(&views) {
+                terminal.line(line)?;
+            }
+            terminal.line("")?;
+            history::print(&records, terminal)?;
+        }
         Format::Json => terminal.json(&HistoryOutput {
             version: 1,
-            delivery: id.to_string(),
-            history: history.iter().map(RecordView::of).collect(),
+            reference: reference.to_owned(),
+            deliveries: views,
+            history: records.iter().map(RecordView::of).collect(),
         })?,
     }
     Ok(Exit::Fine)
@@ -182,9 +194,11 @@ fn show(
 pub(crate) struct HistoryOutput {
     /// Version of this document's form.
     version: u32,
-    /// Which delivery.
-    delivery: String,
-    /// Everything that happened to it, oldest first.
+    /// What was asked for.
+    reference: String,
+    /// Every delivery that it names, and those that belong to the same order or event.
+    deliveries: Vec<DeliveryView>,
+    /// Everything that happened to them, oldest first.
     history: Vec<RecordView>,
 }
 

@@ -1,17 +1,17 @@
-//! `deliveries`: look at records on their way, and decide about those that wait for a person.
+//! `deliveries`: look at records on their way, and at what waits for a person.
 
-mod decide;
+mod holds;
 mod list;
 mod show;
 
 use super::Format;
-use crate::failure::{Exit, usage};
-use crate::operator::{ActArgs, Operator, block_on};
+use crate::failure::Exit;
+use crate::operator::{Operator, block_on};
 use crate::site::SiteArgs;
 use crate::terminal::Terminal;
 use clap::Subcommand;
-pub(crate) use decide::DecisionsOutput;
-pub(crate) use list::DeliveriesOutput;
+pub(crate) use holds::HoldsOutput;
+pub(crate) use list::{DeliveriesOutput, Which, page};
 use ml_connector_core::identity::DeliveryId;
 pub(crate) use show::DeliveryOutput;
 
@@ -21,11 +21,8 @@ pub(crate) use show::DeliveryOutput;
     ml-connector deliveries list --state held\n  \
     ml-connector deliveries list --text EV0001 --format json\n  \
     ml-connector deliveries show dlv_42 --event\n  \
-    ml-connector deliveries retry dlv_42 dlv_43 --reason 'period opened'\n  \
-    ml-connector deliveries retry --held --class period --reason 'period opened'\n  \
-    ml-connector deliveries posted dlv_42 --receipt journal=512 --reason 'found by hand'\n  \
-    ml-connector deliveries not-posted dlv_42 --reason 'searched, is not there'\n  \
-    ml-connector deliveries discard dlv_42 --reason 'refunded outside'")]
+    ml-connector deliveries holds\n\n\
+    Decisions about what waits: `ml-connector resolve`.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -39,14 +36,8 @@ enum What {
     List(list::Args),
     /// Show a delivery and everything that happened to it.
     Show(show::Args),
-    /// Try held deliveries again now. Refused where the target may already have one.
-    Retry(decide::Args),
-    /// Say that a delivery stands in the target.
-    Posted(decide::PostedArgs),
-    /// Say that a delivery does not stand in the target: it is sent.
-    NotPosted(decide::Args),
-    /// Say that a delivery shall not be delivered.
-    Discard(decide::Args),
+    /// What is held, grouped by identical cause, with the next step.
+    Holds(holds::Args),
 }
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
@@ -56,10 +47,7 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         let done = match &args.what {
             What::List(args) => list::perform(args, &operator, terminal).await,
             What::Show(args) => show::perform(args, &operator, terminal).await,
-            What::Retry(args) => decide::retry(args, &operator, terminal).await,
-            What::Posted(args) => decide::posted(args, &operator, terminal).await,
-            What::NotPosted(args) => decide::not_posted(args, &operator, terminal).await,
-            What::Discard(args) => decide::discard(args, &operator, terminal).await,
+            What::Holds(args) => holds::perform(args, &operator, terminal).await,
         };
         operator.close().await?;
         done

@@ -10,6 +10,8 @@ mod explain;
 mod new;
 mod ping;
 mod preview;
+mod replay;
+mod resolve;
 mod run;
 mod schema;
 mod secrets;
@@ -48,8 +50,12 @@ pub(crate) enum Command {
     Tokens(tokens::Args),
     /// Say how everything stands.
     Status(status::Args),
-    /// Look at records on their way, and decide about those that wait for a person.
+    /// Look at records on their way, and at what waits for a person.
     Deliveries(deliveries::Args),
+    /// Decide about records that wait for a person.
+    Resolve(resolve::Args),
+    /// Take records through the present definitions again, by a plan.
+    Replay(replay::Args),
     /// Prove what happened.
     Audit(audit::Args),
     /// Care for the matching tables.
@@ -88,6 +94,8 @@ pub(crate) fn perform(
         Command::Tokens(args) => tokens::perform(&args, terminal),
         Command::Status(args) => status::perform(&args, terminal),
         Command::Deliveries(args) => deliveries::perform(&args, terminal),
+        Command::Resolve(args) => resolve::perform(&args, terminal),
+        Command::Replay(args) => replay::perform(&args, terminal),
         Command::Audit(args) => audit::perform(&args, terminal),
         Command::Crosswalk(args) => crosswalk::perform(&args, terminal),
         Command::Pause(args) => connections::pause(&args, terminal),

@@ -2,9 +2,10 @@
 
 use super::audit::{HistoryOutput, RecordOutput, VerificationOutput};
 use super::crosswalk::CrosswalkOutput;
-use super::deliveries::{DecisionsOutput, DeliveriesOutput, DeliveryOutput};
+use super::deliveries::{DeliveriesOutput, DeliveryOutput, HoldsOutput};
 use super::demo::DemoOutput;
 use super::ping::PingOutput;
+use super::resolve::DecisionsOutput;
 use super::secrets::SecretsOutput;
 use super::status::StatusOutput;
 use super::test::TestOutput;
@@ -17,6 +18,7 @@ use crate::terminal::Terminal;
 use clap::Subcommand;
 use ml_connector_core::definition::json_schema::schema_text;
 use ml_connector_core::definition::tables::DefinitionKind;
+use ml_connector_runtime::operator::ReplayPlan;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
@@ -59,9 +61,11 @@ const OUTPUTS: &[(&str, Make)] = &[
     ("delivery", printed::<DeliveryOutput>),
     ("demo", printed::<DemoOutput>),
     ("history", printed::<HistoryOutput>),
+    ("holds", printed::<HoldsOutput>),
     ("ping", printed::<PingOutput>),
     ("preview", printed::<PreviewOutput>),
     ("record", printed::<RecordOutput>),
+    ("replay", printed::<ReplayPlan>),
     ("secrets", printed::<SecretsOutput>),
     ("status", printed::<StatusOutput>),
     ("test", printed::<TestOutput>),

@@ -203,6 +203,9 @@ pub struct Progress {
     /// Whether an attempt repeated by key has an unknown outcome behind it, so that the target may have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_sent: bool,
+    /// How often a person had it posted again. Each time has an idempotency key and a reference of its own.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub again: u32,
     /// Since when look-ups fail, each after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look_ups_fail_since: Option<Timestamp>,
@@ -221,6 +224,10 @@ pub struct Group {
     pub number: u32,
     /// Whether further events may still join it. Nothing of it is prepared or sent before it is closed.
     pub open: bool,
+}
+
+fn is_none(again: &u32) -> bool {
+    *again == 0
 }
 
 /// Which part of a write a claim is for.
@@ -516,4 +523,8 @@ pub enum Decision {
     NotPosted,
     /// It shall not be delivered.
     Discard,
+    /// It was skipped or discarded without ever having been sent for good: take it up again.
+    Reopen,
+    /// It stands in the target, or may: post it a second time all the same.
+    PostAgain,
 }

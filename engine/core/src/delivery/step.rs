@@ -524,6 +524,8 @@ impl Turn<'_> {
             state.kind(),
             StateKind::Pending | StateKind::Held | StateKind::Uncertain
         );
+        let posted = state.kind() == StateKind::Delivered;
+        let dropped = matches!(state.kind(), StateKind::Skipped | StateKind::Discarded);
         let doubt = matches!(state, DeliveryState::Uncertain { .. })
             || matches!(state, DeliveryState::Held(hold) if hold.in_doubt);
         match decision {
@@ -538,7 +540,24 @@ impl Turn<'_> {
             Decision::Posted { receipt } if open => {
                 Ok(self.finish(DeliveryState::Delivered { receipt }))
             }
-            Decision::Discard if open => Ok(self.finish(DeliveryState::Discarded { reason })),
+            Decision::Discard if open => {
+                // Remembered, so that nothing takes it up again as if it had never been sent.
+                self.progress.maybe_sent |= doubt;
+                Ok(self.finish(DeliveryState::Discarded { reason }))
+            }
+            Decision::Reopen if dropped && !self.progress.maybe_sent => Ok(self.fresh()),
+            Decision::Reopen if dropped => {
+                Err(refusal(state, "reopen", ": the target may already have it"))
+            }
+            Decision::PostAgain if posted || (dropped && self.progress.maybe_sent) => {
+                self.progress.again = self.progress.again.saturating_add(1);
+                self.progress.step = 0;
+                self.progress.results.clear();
+                self.progress.claim = None;
+                Ok(self.fresh())
+            }
+            Decision::Reopen => Err(refusal(state, "reopen", "")),
+            Decision::PostAgain => Err(refusal(state, "post again", "")),
             Decision::Retry => Err(refusal(state, "retry", "")),
             Decision::NotPosted => Err(refusal(state, "not posted", "")),
             Decision::Posted { .. } => Err(refusal(state, "posted", "")),

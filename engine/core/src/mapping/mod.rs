@@ -15,7 +15,7 @@ mod route;
 mod tests;
 
 pub use group::{Gathered, Gathering, completeness, gathering, subject};
-pub use prepare::Preparation;
+pub use prepare::{Preparation, reference_again};
 pub use route::{Routing, idempotency_key, route};
 
 use prepare::given_to;

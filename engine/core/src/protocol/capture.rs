@@ -5,10 +5,11 @@
 //! only what its schema does not declare personal is shown: what must not be kept was never there.
 //! Only an answer that no schema describes is searched for the personal values that were sent.
 
-use super::{Answer, Call, Masked, encode, receipt};
+use super::{Answer, Call, Masked, encode, receipt, xml};
+use crate::cases::query_parameters;
 use crate::masking::{blotted, declares_personal, masked, personal_values};
-use crate::plan::OperationKind;
-use serde_json::Value as Document;
+use crate::plan::{OperationKind, XmlRules};
+use serde_json::{Map, Value as Document};
 use std::fmt::Write as _;
 
 /// The most bytes kept of a request line.
@@ -55,6 +56,38 @@ pub fn capture(call: &Call<'_>) -> Captured {
     }
 }
 
+/// A captured request as a document, so that two can be compared field by field: method and URL, the query decoded, and
+/// whatever is JSON or XML read as that, at any place.
+pub fn readable(request: &str, body: &str) -> Document {
+    let mut document = Map::new();
+    let (line, query) = request.split_once('?').unwrap_or((request, ""));
+    document.insert("request".to_owned(), line.into());
+    if !query.is_empty() {
+        let query = query_parameters(query).into_iter();
+        let query = query.map(|(name, value)| match value {
+            Document::String(text) => (name, structured(text)),
+            other => (name, other),
+        });
+        document.insert("query".to_owned(), Document::Object(query.collect()));
+    }
+    if !body.is_empty() {
+        document.insert("body".to_owned(), structured(body.to_owned()));
+    }
+    Document::Object(document)
+}
+
+/// A text as what it looks like.
+fn structured(text: String) -> Document {
+    if xml::looks_like_xml(&text)
+        && let Ok((document, _)) = xml::read(&text, &XmlRules::default())
+    {
+        return document;
+    }
+    let opens = text.trim_start().starts_with(['{', '[']);
+    let read = opens.then(|| serde_json::from_str(&text).ok()).flatten();
+    read.unwrap_or(Document::String(text))
+}
+
 /// An answer's body for people. Of a log-on nothing is shown, for its answer is a credential.
 pub fn capture_answer(call: &Call<'_>, answer: &Answer) -> String {
     if matches!(call.operation.kind, OperationKind::Session) {
@@ -91,4 +124,29 @@ fn cut(mut text: String, bytes_max: usize) -> String {
         write!(text, "… ({whole} bytes)").unwrap_or_default();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+    use serde_json::json;
+
+    #[test]
+    fn a_capture_is_taken_apart_as_far_as_it_can_be_read() {
+        assert_eq!(
+            readable(
+                "POST http://x/y?In=%3Ca%3E%3Cb%3E1.50%3C%2Fb%3E%3C%2Fa%3E&k=v",
+                ""
+            ),
+            json!({ "request": "POST http://x/y", "query": { "In": { "a": { "b": "1.50" } }, "k": "v" } })
+        );
+        assert_eq!(
+            readable("POST http://x/y", "{\"a\":[1,{\"b\":\"c\"}]}"),
+            json!({ "request": "POST http://x/y", "body": { "a": [1, { "b": "c" }] } })
+        );
+        assert_eq!(
+            readable("POST http://x/y", "{\"a\":1… (99 bytes)")["body"],
+            "{\"a\":1… (99 bytes)"
+        );
+    }
 }

@@ -38,7 +38,7 @@ mod webhook;
 mod xml;
 
 pub use answer::decode;
-pub use capture::{Captured, capture, capture_answer};
+pub use capture::{Captured, capture, capture_answer, readable};
 pub use classify::{classify_read, classify_write};
 pub use encode::encode;
 pub use fingerprint::fingerprint;

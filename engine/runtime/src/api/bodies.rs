@@ -1,5 +1,6 @@
 //! What requests carry. Unknown members are refused: a misspelt one would be ignored otherwise.
 
+use crate::operator::ReplayPlan;
 use ml_connector_core::delivery::{Decision, Receipt};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -60,6 +61,47 @@ pub(super) struct Resolutions {
 pub(super) struct CauseResolution {
     /// What: `retry` or `discard`. What is in doubt is decided one by one.
     pub(super) decision: DecisionWord,
+    /// Why, in your words; the audit trail keeps it.
+    pub(super) reason: String,
+}
+
+/// Which deliveries a plan is made for; everything together.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PlanSelection {
+    /// These, e.g. `dlv_42`, and no others.
+    pub(super) deliveries: Vec<String>,
+    /// In one of these states.
+    pub(super) states: Vec<String>,
+    /// Of one of these integrations.
+    pub(super) integrations: Vec<String>,
+    /// Held for one of these classes of trouble.
+    pub(super) classes: Vec<String>,
+    /// With this event id, dedup key, order key, reference, or value of a receipt.
+    pub(super) reference: Option<String>,
+    /// Accepted at or after.
+    pub(super) since: Option<String>,
+    /// Accepted before.
+    pub(super) until: Option<String>,
+}
+
+/// A plan to apply.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlanToApply {
+    /// The plan, as it was made.
+    pub(super) plan: ReplayPlan,
+    /// Why, in your words; the audit trail keeps it.
+    pub(super) reason: String,
+}
+
+/// One delivery to replay.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplayOne {
+    /// Whether it is posted a second time if it was posted. Needs the role admin.
+    #[serde(default)]
+    pub(super) force: bool,
     /// Why, in your words; the audit trail keeps it.
     pub(super) reason: String,
 }

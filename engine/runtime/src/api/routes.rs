@@ -1,18 +1,24 @@
 //! The table: every path, its least role, what it takes and gives.
 
-use super::bodies::{CauseResolution, EntryValues, Reason, Resolution, Resolutions};
+use super::bodies::{
+    CauseResolution, EntryValues, PlanSelection, PlanToApply, Reason, ReplayOne, Resolution,
+    Resolutions,
+};
 use super::documents::{
     Connections, Decisions, Deliveries, DeliveryDetail, Done, Entries, EntrySet, EventDetail,
     Holds, Integrations, OpenApi, Overview, Records, Trail, Verified, Version,
 };
 use super::handlers;
 use super::route::{BODY_BYTES_MAX, Parameter, Route, schema};
-use crate::operator::Pinged;
 use crate::operator::view::{DecidedView, EntryView};
+use crate::operator::{Pinged, ReplayPlan};
 use ml_connector_store::tokens::Role;
 
 const VIEWER: Option<Role> = Some(Role::Viewer);
 const OPERATOR: Option<Role> = Some(Role::Operator);
+
+/// The longest plan that is taken.
+const PLAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const fn one(name: &'static str, about: &'static str, example: &'static str) -> Parameter {
     Parameter {
@@ -147,6 +153,40 @@ pub(super) const ROUTES: &[Route] = &[
         body: Some(schema::<Resolutions>),
         answer: schema::<Decisions>,
         handler: handlers::resolve_many,
+        ..ROUTE
+    },
+    Route {
+        method: "POST",
+        path: "/api/v1/deliveries/{delivery}/replay",
+        name: "replay_delivery",
+        summary: "Take one delivery up again that was never posted. With `force` (role admin), post it a second time.",
+        role: OPERATOR,
+        body: Some(schema::<ReplayOne>),
+        answer: schema::<DecidedView>,
+        handler: handlers::replay,
+        ..ROUTE
+    },
+    Route {
+        method: "POST",
+        path: "/api/v1/replays/plan",
+        name: "plan_replay",
+        summary: "What a replay would do under the present definitions: sorted, with field differences. Writes nothing.",
+        role: OPERATOR,
+        body: Some(schema::<PlanSelection>),
+        answer: schema::<ReplayPlan>,
+        handler: handlers::make_plan,
+        ..ROUTE
+    },
+    Route {
+        method: "POST",
+        path: "/api/v1/replays/apply",
+        name: "apply_replay",
+        summary: "Try again what a plan says was never posted. Refused if anything has moved since it was made.",
+        role: OPERATOR,
+        body: Some(schema::<PlanToApply>),
+        body_bytes_max: PLAN_BYTES_MAX,
+        answer: schema::<Decisions>,
+        handler: handlers::apply_plan,
         ..ROUTE
     },
     Route {

@@ -84,13 +84,23 @@ impl Aim {
                 prepared.operation
             )));
         };
-        let (instance, dedup_key) = (delivery.instance.clone(), delivery.dedup_key.clone());
+        let instance = delivery.instance.clone();
+        let again = delivery.progress.again;
+        let prepared_reference = match prepared.reference {
+            Some(first) if again > 0 => Some(mapping::reference_again(&first, again, operation)?),
+            other => other,
+        };
+        // A posting that a person wanted again must not be taken for the first one by its key.
+        let dedup_key = match again {
+            0 => delivery.dedup_key.clone(),
+            again => DedupKey::new(format!("{}#again-{again}", delivery.dedup_key)),
+        };
         let key = key_of(operation, &instance, &dedup_key);
         Ok(Self {
             link: Arc::clone(link),
             operation: Arc::clone(operation),
             input: prepared.input,
-            reference: reference.or(prepared.reference),
+            reference: reference.or(prepared_reference),
             key,
             results: delivery.progress.results.clone(),
             instance,

@@ -6,6 +6,7 @@
 //! then is treated as a lost lease.
 
 mod aim;
+mod foresee;
 mod gather;
 mod look_up;
 mod posted;
@@ -15,6 +16,7 @@ mod route;
 mod shot;
 mod stray;
 
+pub(crate) use foresee::Foreseen;
 pub(crate) use posted::{Remembered, remembered};
 pub(crate) use recover::recover;
 pub(crate) use stray::{returned, strays};

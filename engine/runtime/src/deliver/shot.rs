@@ -92,7 +92,7 @@ impl Job {
     }
 
     /// The connection that is written to: the lane's own.
-    fn sink(
+    pub(super) fn sink(
         &self,
         wanted: &ml_connector_core::identity::ConnectionId,
     ) -> Result<Arc<Link>, Trouble> {

@@ -4,7 +4,8 @@ use super::ping::ping_over;
 use super::{
     Act, Command, ConnectionStatus, InstanceStatus, RefusedKind, Reply, Resolved, Status, pause,
 };
-use crate::connection::Link;
+use crate::connection::{Link, Links};
+use crate::context::Context;
 use crate::deliver::{self, Remembered};
 use crate::engine::Engine;
 use crate::intake::UNSENT;
@@ -29,11 +30,21 @@ pub async fn execute(
     clock: &dyn Clock,
     command: Command,
 ) -> Reply {
-    let operator = Operator {
-        store,
-        engine,
-        clock,
-    };
+    let bench = engine.map(Engine::bench);
+    carry_out(
+        &Operator {
+            store,
+            engine,
+            bench,
+            clock,
+        },
+        command,
+    )
+    .await
+}
+
+/// Carries a command out, and says so where it does not.
+pub(super) async fn carry_out(operator: &Operator<'_>, command: Command) -> Reply {
     match operator.run(command).await {
         Ok(reply) => reply,
         Err(Refusal { error, help, kind }) => Reply::Refused { error, help, kind },
@@ -44,6 +55,8 @@ pub async fn execute(
 pub(super) struct Operator<'a> {
     pub(super) store: &'a Store,
     pub(super) engine: Option<&'a Engine>,
+    /// What preparing a delivery takes: an engine's own, or a workbench's.
+    pub(super) bench: Option<(Arc<Context>, Arc<Links>)>,
     pub(super) clock: &'a dyn Clock,
 }
 
@@ -109,6 +122,13 @@ impl Operator<'_> {
             }
             Command::Trail { reference } => self.trail(&reference).await,
             Command::Verify => self.verify().await,
+            Command::ReplayPlan { selection } => self.replay_plan(selection).await,
+            Command::ReplayApply { plan, act } => self.replay_apply(&plan, &act).await,
+            Command::Replay {
+                delivery,
+                force,
+                act,
+            } => self.replay_one(delivery, force, &act).await,
             Command::CrosswalkGet { table, key } => {
                 let values = self.store.crosswalk_get(&table, &key).await?;
                 let entry = values.map(|values| CrosswalkEntry { table, key, values });
@@ -226,6 +246,17 @@ impl Operator<'_> {
     /// Decides about one delivery. If a worker moves it at the same moment, the decision is made
     /// again about what it has become.
     pub(super) async fn resolve(&self, id: DeliveryId, decision: &Decision, act: &Act) -> Resolved {
+        self.resolve_at(id, None, decision, act).await
+    }
+
+    /// As [`Operator::resolve`]; with a revision, only if that is still the present one.
+    pub(super) async fn resolve_at(
+        &self,
+        id: DeliveryId,
+        revision: Option<u32>,
+        decision: &Decision,
+        act: &Act,
+    ) -> Resolved {
         let mut tries = 0;
         let refused = |error: String, kind| Resolved {
             delivery: id,
@@ -235,7 +266,7 @@ impl Operator<'_> {
             notice: None,
         };
         loop {
-            match self.resolve_once(id, decision, act).await {
+            match self.resolve_once(id, revision, decision, act).await {
                 Ok((state, notice)) => {
                     return Resolved {
                         delivery: id,
@@ -245,7 +276,11 @@ impl Operator<'_> {
                         notice,
                     };
                 }
-                Err(NotResolved::Changed) if tries < 3 => tries += 1,
+                Err(NotResolved::Changed) if tries < 3 && revision.is_none() => tries += 1,
+                Err(NotResolved::Changed) if revision.is_some() => {
+                    let error = "it has moved since".to_owned();
+                    return refused(error, RefusedKind::Conflict);
+                }
                 Err(NotResolved::Changed) => {
                     let error = "it keeps changing; try again".to_owned();
                     return refused(error, RefusedKind::Conflict);
@@ -258,6 +293,7 @@ impl Operator<'_> {
     async fn resolve_once(
         &self,
         id: DeliveryId,
+        revision: Option<u32>,
         decision: &Decision,
         act: &Act,
     ) -> Result<(DeliveryState, Option<String>), NotResolved> {
@@ -270,6 +306,9 @@ impl Operator<'_> {
             let error = format!("there is no {id}");
             return Err(NotResolved::Other(error, RefusedKind::NotFound));
         };
+        if revision.is_some_and(|revision| revision != delivery.revision) {
+            return Err(NotResolved::Changed);
+        }
         let event = Event::Decided {
             decision: decision.clone(),
             reason: act.reason.clone(),
@@ -299,7 +338,7 @@ impl Operator<'_> {
             exchange: None,
             remember,
             actor: Some(act.actor.clone()),
-            plan_hash: self.engine.map_or([0; 32], |engine| engine.plan().hash),
+            plan_hash: self.bench.as_ref().map_or([0; 32], |(context, _)| context.plan.hash),
         };
         match self.store.delivery_record(transition).await {
             Ok(delivery) => {
@@ -443,6 +482,17 @@ impl Operator<'_> {
             no_such(
                 format!("there is no connection `{connection}`"),
                 "see `ml-connector status`",
+            )
+        })
+    }
+
+    /// What preparing takes.
+    pub(super) fn bench(&self) -> Result<(Arc<Context>, Arc<Links>), Refusal> {
+        self.bench.clone().ok_or_else(|| Refusal {
+            kind: RefusedKind::NeedsEngine,
+            ..refusal(
+                "this needs the definitions".to_owned(),
+                "start the engine with `ml-connector run`",
             )
         })
     }

@@ -8,14 +8,18 @@ mod execute;
 mod look;
 mod pause;
 mod ping;
+mod replay;
 mod socket;
 pub mod view;
+mod workbench;
 
 pub use execute::execute;
 pub(crate) use pause::paused;
 pub use ping::ping;
+pub use replay::{ReplayDifference, ReplayNow, ReplayPlan, ReplayRecord, ReplaySort};
 pub use socket::{CallError, call};
 pub(crate) use socket::{bind, routes};
+pub use workbench::Workbench;
 
 use crate::connection::CircuitView;
 use crate::counters::CountersSnapshot;
@@ -101,6 +105,27 @@ pub enum Command {
     },
     /// Verifies the whole journal.
     Verify,
+    /// What a replay of deliveries would do; writes nothing. Needs the definitions: a running engine, or a workbench.
+    ReplayPlan {
+        /// Which; its page does not matter.
+        selection: Selection,
+    },
+    /// Tries again what a plan says was never posted. Needs the definitions.
+    ReplayApply {
+        /// The plan.
+        plan: Box<ReplayPlan>,
+        /// Who and why.
+        act: Act,
+    },
+    /// Replays one delivery.
+    Replay {
+        /// Which.
+        delivery: DeliveryId,
+        /// Whether it is posted a second time if it was posted.
+        force: bool,
+        /// Who and why.
+        act: Act,
+    },
     /// One entry of a matching table.
     CrosswalkGet {
         /// Which table.
@@ -230,6 +255,11 @@ pub enum Reply {
     Verified {
         /// What was found.
         verification: VerificationView,
+    },
+    /// To `replay_plan`.
+    ReplayPlan {
+        /// The plan.
+        plan: Box<ReplayPlan>,
     },
     /// To `crosswalk_get`.
     Entry {

@@ -16,6 +16,7 @@ mod outcomes;
 mod polls;
 mod reloads;
 mod repeats;
+mod replays;
 mod requires;
 mod routes;
 mod sequences;

@@ -291,6 +291,13 @@ impl<'a> Staged<'a> {
         let ends = ends
             .map(|ends| row::read_pair(&ends).ok_or_else(|| odd("an order")))
             .transpose()?;
+        let mut ends = ends;
+        if before.is_terminal()
+            && !row.kind.is_terminal()
+            && let Some(order) = &order
+        {
+            ends = self.reopen(id, &mut row, order, ends)?;
+        }
         let head = ends.is_none_or(|(first, _)| first == id.0);
         self.enter(id, &mut row, head);
         self.changes.set(key::row(id), row.encode());
@@ -319,6 +326,35 @@ impl<'a> Staged<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A finished delivery goes on: it takes its place in its order again, at the end, unless the order has not yet come
+    /// past it. Returns the order's ends.
+    fn reopen(
+        &mut self,
+        id: DeliveryId,
+        row: &mut Row,
+        order: &IVec,
+        ends: Option<(u64, u64)>,
+    ) -> Result<Option<(u64, u64)>, Unusable> {
+        let Some((first, last)) = ends else {
+            row.next = None;
+            let alone = (id.0, id.0);
+            self.changes.insert(order.clone(), row::pair(id.0, id.0));
+            return Ok(Some(alone));
+        };
+        let mut at = Some(first);
+        while let Some(here) = at {
+            if here == id.0 {
+                return Ok(ends);
+            }
+            let row = self.row(DeliveryId(here))?;
+            at = row.ok_or_else(|| odd("a row of an order"))?.next;
+        }
+        row.next = None;
+        self.change_row(last, |row| row.next = Some(id.0))?;
+        self.changes.set(order.clone(), row::pair(first, id.0));
+        Ok(Some((first, id.0)))
     }
 
     /// The first delivery of an order is finished: the next unfinished one becomes its first.

@@ -335,6 +335,81 @@ async fn what_is_discarded_in_the_middle_of_an_order_does_not_stop_the_rest() {
     assert_eq!(due(&rig.store, 0).await, ["e3"]);
 }
 
+/// Puts a finished delivery back into the queue.
+async fn taken_up(rig: &Rig, id: u64) {
+    let finished = rig.store.delivery_get(DeliveryId(id)).await.unwrap();
+    let finished = finished.unwrap();
+    let again = transition(
+        &finished,
+        Event::Released,
+        DeliveryState::Pending { due_at: at(0) },
+    );
+    rig.store.delivery_record(again).await.unwrap();
+}
+
+async fn discarded(rig: &Rig, id: u64) {
+    let present = rig.store.delivery_get(DeliveryId(id)).await.unwrap();
+    let state = DeliveryState::Discarded {
+        reason: "twice".to_owned(),
+    };
+    let gone = transition(&present.unwrap(), Event::Released, state);
+    rig.store.delivery_record(gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_finished_delivery_that_is_taken_up_again_keeps_its_order() {
+    let rig = Rig::new();
+    let ids = ["e1", "e2", "e3"];
+    let events = ids.map(|id| event(id, vec![pending(id, Some("PM1"), 0)]));
+    rig.store.inbox_accept(intake(events.into())).await.unwrap();
+    let first = reserve(&rig.store, 0, 9).await.remove(0);
+    deliver(&rig.store, &first).await;
+    // Behind what waits in its order, and then alone.
+    taken_up(&rig, 1).await;
+    assert_eq!(due(&rig.store, 0).await, ["e2"]);
+    // In the middle of an order that has not come to it.
+    discarded(&rig, 3).await;
+    taken_up(&rig, 3).await;
+    for expected in ["e2", "e3", "e1"] {
+        let next = reserve(&rig.store, 0, 9).await;
+        assert_eq!(next.len(), 1, "one of an order at a time");
+        assert_eq!(next[0].event_id, expected);
+        deliver(&rig.store, &next[0]).await;
+    }
+    assert!(due(&rig.store, 0).await.is_empty());
+    taken_up(&rig, 2).await;
+    let later = event("e4", vec![pending("e4", Some("PM1"), 0)]);
+    rig.store.inbox_accept(intake(vec![later])).await.unwrap();
+    assert_eq!(due(&rig.store, 0).await, ["e2"]);
+    assert_eq!(count(&rig.store, StateKind::Delivered).await, 2);
+    let elsewhere = directory();
+    let rebuilt = open_on(&rig.disk.after_kill(), elsewhere.path()).unwrap();
+    assert_eq!(rebuilt.dump().unwrap(), rig.store.dump().unwrap());
+}
+
+#[tokio::test]
+async fn records_are_read_by_number() {
+    let rig = Rig::new();
+    for id in 0..40 {
+        rig.store
+            .inbox_accept(simple(&[&format!("e{id}")]))
+            .await
+            .unwrap();
+    }
+    let (head, _) = rig.store.head().await.unwrap();
+    for after in [0, 1, 15, 16, 17, head - 1, head, head + 40] {
+        let read = rig.store.records(after, 5).await.unwrap();
+        let numbers: Vec<u64> = read.iter().map(|record| record.sequence).collect();
+        let wanted: Vec<u64> = (after + 1..=head.min(after + 5)).collect();
+        assert_eq!(numbers, wanted, "after {after} of {head}");
+    }
+    let read = rig.store.meters();
+    assert!(
+        read.commits >= 40 && read.records == head && !read.failing,
+        "{read:?}"
+    );
+}
+
 #[tokio::test]
 async fn an_entry_of_a_matching_table_releases_what_is_held_for_it_and_nothing_else() {
     let rig = Rig::new();

@@ -9,7 +9,7 @@ use crate::terminal::Terminal;
 use crate::views::{DeliveryView, deliveries_table};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Class, StateKind};
-use ml_connector_core::identity::{DeliveryId, InstanceId};
+use ml_connector_core::identity::{ConnectionId, DeliveryId, InstanceId};
 use ml_connector_runtime::operator::{Command, Reply};
 use ml_connector_store::Selection;
 use schemars::JsonSchema;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Accepted before.
     #[arg(long, value_name = "WHEN", value_parser = moment_argument)]
     until: Option<Timestamp>,
-    /// With this event id, dedup key, order key or reference.
+    /// With this event id, dedup key, order key, reference, or value of a receipt.
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     /// Only greater ids: the last one of a page before.
@@ -45,16 +45,19 @@ pub(crate) struct Args {
 
 /// Which deliveries, by what they are.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Which {
+pub(crate) struct Which {
     /// In this state; may be given several times.
     #[arg(long, value_name = "STATE", value_parser = state)]
-    pub(super) state: Vec<StateKind>,
+    pub(crate) state: Vec<StateKind>,
     /// Held for this class of trouble; may be given several times.
     #[arg(long, value_name = "CLASS", value_parser = class)]
-    pub(super) class: Vec<Class>,
+    pub(crate) class: Vec<Class>,
     /// Of this integration, as the site names it; may be given several times.
     #[arg(long, value_name = "NAME")]
-    pub(super) integration: Vec<String>,
+    pub(crate) integration: Vec<String>,
+    /// To this connection; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connection: Vec<String>,
 }
 
 /// Output of `deliveries list --format json`.
@@ -71,9 +74,10 @@ pub(crate) struct DeliveriesOutput {
 
 impl Which {
     /// As the store selects.
-    pub(super) fn selection(&self) -> Selection {
+    pub(crate) fn selection(&self) -> Selection {
         Selection {
             instances: self.integration.iter().map(InstanceId::new).collect(),
+            lanes: self.connection.iter().map(ConnectionId::new).collect(),
             states: self.state.clone(),
             classes: self.class.clone(),
             ..Selection::default()
@@ -147,7 +151,7 @@ pub(super) async fn perform(
 }
 
 /// One page, with the id of each row.
-pub(super) async fn page(
+pub(crate) async fn page(
     operator: &Operator,
     selection: &Selection,
 ) -> anyhow::Result<Vec<(DeliveryId, DeliveryView)>> {

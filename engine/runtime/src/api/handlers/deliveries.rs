@@ -14,30 +14,6 @@ use ml_connector_store::Selection;
 
 /// The deliveries that a request's filters select.
 pub(super) fn selection(ask: &Ask) -> Result<Selection, Problem> {
-    let word = |name: &str, text: &str, known: Vec<&'static str>| {
-        Problem::invalid(format!(
-            "`{text}` is no {name}; there are: {}",
-            known.join(", ")
-        ))
-    };
-    let state = |text: &str| {
-        let all = StateKind::ALL;
-        all.into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| {
-                word(
-                    "state",
-                    text,
-                    all.iter().map(|kind| kind.as_str()).collect(),
-                )
-            })
-    };
-    let class = |text: &str| {
-        let all = Class::ALL;
-        all.into_iter()
-            .find(|class| class.as_str() == text)
-            .ok_or_else(|| word("class", text, all.iter().map(|one| one.as_str()).collect()))
-    };
     Ok(Selection {
         instances: ask.all("integration").map(InstanceId::new).collect(),
         lanes: ask.all("connection").map(ConnectionId::new).collect(),
@@ -47,8 +23,30 @@ pub(super) fn selection(ask: &Ask) -> Result<Selection, Problem> {
         until: ask.one_parsed::<Timestamp>("until")?,
         text: ask.one("reference").map(str::to_owned),
         after: ask.one_parsed::<DeliveryId>("after")?,
-        limit: 0,
+        ..Selection::default()
     })
+}
+
+/// A state by its word.
+pub(super) fn state(text: &str) -> Result<StateKind, Problem> {
+    let all = StateKind::ALL;
+    let found = all.into_iter().find(|kind| kind.as_str() == text);
+    found.ok_or_else(|| unknown("state", text, all.iter().map(|kind| kind.as_str())))
+}
+
+/// A class of trouble by its word.
+pub(super) fn class(text: &str) -> Result<Class, Problem> {
+    let all = Class::ALL;
+    let found = all.into_iter().find(|class| class.as_str() == text);
+    found.ok_or_else(|| unknown("class", text, all.iter().map(|class| class.as_str())))
+}
+
+fn unknown(what: &str, text: &str, known: impl Iterator<Item = &'static str>) -> Problem {
+    let known: Vec<&str> = known.collect();
+    Problem::invalid(format!(
+        "`{text}` is no {what}; there are: {}",
+        known.join(", ")
+    ))
 }
 
 pub(in crate::api) fn deliveries(ask: Ask) -> Handled {
@@ -105,17 +103,22 @@ pub(in crate::api) fn resolve(ask: Ask) -> Handled {
             decision: decision.decision(receipt),
             act: ask.act(reason),
         };
-        match ask.execute(command).await {
-            Reply::Resolved { results } => match results.first() {
-                Some(one) => match (&one.error, one.kind) {
-                    (Some(error), kind) => Err(Problem::refused(kind.unwrap_or_default(), error)),
-                    (None, _) => Answer::of(&DecidedView::of(one)),
-                },
-                None => Err(Problem::not_found(format!("there is no {id}"))),
-            },
-            other => Err(Problem::of(other)),
-        }
+        one_decided(ask.execute(command).await, id)
     })
+}
+
+/// What became of the one delivery that was decided about.
+pub(super) fn one_decided(reply: Reply, id: DeliveryId) -> Result<Answer, Problem> {
+    match reply {
+        Reply::Resolved { results } => match results.first() {
+            Some(one) => match (&one.error, one.kind) {
+                (Some(error), kind) => Err(Problem::refused(kind.unwrap_or_default(), error)),
+                (None, _) => Answer::of(&DecidedView::of(one)),
+            },
+            None => Err(Problem::not_found(format!("there is no {id}"))),
+        },
+        other => Err(Problem::of(other)),
+    }
 }
 
 pub(in crate::api) fn resolve_many(ask: Ask) -> Handled {
@@ -175,7 +178,7 @@ pub(in crate::api) fn resolve_cause(ask: Ask) -> Handled {
     })
 }
 
-fn decided(reply: Reply) -> Result<Answer, Problem> {
+pub(super) fn decided(reply: Reply) -> Result<Answer, Problem> {
     match reply {
         Reply::Resolved { results } => Answer::of(&Decisions {
             results: results.iter().map(DecidedView::of).collect(),

@@ -1,9 +1,10 @@
-//! `deliveries retry`, `posted`, `not-posted`, `discard`: a person decides, and the audit trail keeps who and why.
+//! `resolve`: a person decides about records that wait, and the audit trail keeps who and why.
 
-use super::list::{Which, page};
-use super::{ActArgs, Format, usage};
-use crate::failure::Exit;
-use crate::operator::{Operator, unexpected};
+use super::Format;
+use super::deliveries::{Which, delivery_id, page};
+use crate::failure::{Exit, usage};
+use crate::operator::{ActArgs, Operator, block_on, unexpected};
+use crate::site::SiteArgs;
 use crate::table::count;
 use crate::terminal::{Terminal, Tone};
 use crate::views::DecidedView;
@@ -17,12 +18,59 @@ use serde_json::Value as Document;
 /// Decisions sent at once.
 const BATCH: usize = 500;
 
+/// Arguments of `resolve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    ml-connector resolve retry dlv_42 dlv_43 --reason 'period opened'\n  \
+    ml-connector resolve retry --held --class period --reason 'period opened'\n  \
+    ml-connector resolve retry --cause 3f2a90c1d4e5 --reason 'customer is released'\n  \
+    ml-connector resolve posted dlv_42 --receipt journal=512 --reason 'found by hand'\n  \
+    ml-connector resolve not-posted dlv_42 --reason 'searched, is not there'\n  \
+    ml-connector resolve discard dlv_42 --reason 'refunded outside'\n\n\
+    Exit codes: 0 every decision was taken, 1 some were not.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Try held deliveries again now. Refused where the target may already have one.
+    Retry(ManyArgs),
+    /// Say that a delivery stands in the target.
+    Posted(PostedArgs),
+    /// Say that a delivery does not stand in the target: it is sent.
+    NotPosted(ManyArgs),
+    /// Say that a delivery shall not be delivered.
+    Discard(ManyArgs),
+}
+
+pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+    let installation = args.site.read(terminal)?;
+    block_on(async {
+        let operator = Operator::of(&installation, terminal).await?;
+        let done = match &args.what {
+            What::Retry(args) => decide(args, Decision::Retry, &operator, terminal).await,
+            What::Posted(args) => posted(args, &operator, terminal).await,
+            What::NotPosted(args) => decide(args, Decision::NotPosted, &operator, terminal).await,
+            What::Discard(args) => decide(args, Decision::Discard, &operator, terminal).await,
+        };
+        operator.close().await?;
+        done
+    })
+}
+
 /// Arguments of decisions that many deliveries can share.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ManyArgs {
     /// Which, as lists print them.
-    #[arg(value_parser = super::delivery_id, required_unless_present = "held", conflicts_with = "held")]
+    #[arg(value_parser = delivery_id, required_unless_present_any = ["held", "cause"], conflicts_with_all = ["held", "cause"])]
     deliveries: Vec<DeliveryId>,
+    /// Everything that is held for one cause, as `deliveries holds` names it.
+    #[arg(long, value_name = "CAUSE", conflicts_with = "held")]
+    cause: Option<String>,
     /// All held deliveries, as far as `--class` and `--integration` select them.
     #[arg(long)]
     held: bool,
@@ -39,7 +87,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PostedArgs {
     /// Which, as lists print it.
-    #[arg(value_parser = super::delivery_id)]
+    #[arg(value_parser = delivery_id)]
     delivery: DeliveryId,
     /// What the target calls it: `NAME=VALUE`, with the names its operation's receipt has; may be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
@@ -51,7 +99,7 @@ pub(crate) struct PostedArgs {
     format: Format,
 }
 
-/// Output of `deliveries retry`, `posted`, `not-posted` and `discard` with `--format json`.
+/// Output of `resolve` and of `replay` with `--format json`, where decisions are taken.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "decisions")]
 pub(crate) struct DecisionsOutput {
@@ -61,31 +109,7 @@ pub(crate) struct DecisionsOutput {
     results: Vec<DecidedView>,
 }
 
-pub(super) async fn retry(
-    args: &Args,
-    operator: &Operator,
-    terminal: &mut Terminal,
-) -> anyhow::Result<Exit> {
-    decide(args, Decision::Retry, operator, terminal).await
-}
-
-pub(super) async fn not_posted(
-    args: &Args,
-    operator: &Operator,
-    terminal: &mut Terminal,
-) -> anyhow::Result<Exit> {
-    decide(args, Decision::NotPosted, operator, terminal).await
-}
-
-pub(super) async fn discard(
-    args: &Args,
-    operator: &Operator,
-    terminal: &mut Terminal,
-) -> anyhow::Result<Exit> {
-    decide(args, Decision::Discard, operator, terminal).await
-}
-
-pub(super) async fn posted(
+async fn posted(
     args: &PostedArgs,
     operator: &Operator,
     terminal: &mut Terminal,
@@ -109,12 +133,21 @@ pub(super) async fn posted(
 }
 
 async fn decide(
-    args: &Args,
+    args: &ManyArgs,
     decision: Decision,
     operator: &Operator,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Exit> {
     let act = args.act.act(None)?;
+    if let Some(cause) = &args.cause {
+        let command = Command::ResolveCause {
+            cause: cause.clone(),
+            decision,
+            act,
+        };
+        let results = resolved(operator.ask(command).await?)?;
+        return print(&results, args.format, terminal);
+    }
     let deliveries = if args.held {
         held(&args.which, operator).await?
     } else {
@@ -152,7 +185,7 @@ async fn held(which: &Which, operator: &Operator) -> anyhow::Result<Vec<Delivery
     }
 }
 
-fn resolved(reply: Reply) -> anyhow::Result<Vec<Resolved>> {
+pub(super) fn resolved(reply: Reply) -> anyhow::Result<Vec<Resolved>> {
     let Reply::Resolved { results } = reply else {
         return Err(unexpected());
     };
@@ -160,7 +193,11 @@ fn resolved(reply: Reply) -> anyhow::Result<Vec<Resolved>> {
 }
 
 /// Prints what became of each; some that were not decided are findings.
-fn print(results: &[Resolved], format: Format, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+pub(super) fn print(
+    results: &[Resolved],
+    format: Format,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
     let failed = results.iter().filter(|one| one.error.is_some()).count();
     let views: Vec<DecidedView> = results.iter().map(DecidedView::of).collect();
     let decided = views.len() - failed;
