@@ -46,7 +46,9 @@ fn tokens_are_shown_once_and_open_the_api_until_they_are_revoked() {
         .run(&["tokens", "create", "anna", "--role", "operator"])
         .ends(2);
     sealed
-        .run(&["tokens", "create", "anna", "--role", "king", "--reason", "x"])
+        .run(&[
+            "tokens", "create", "anna", "--role", "king", "--reason", "x",
+        ])
         .ends(2);
     let anna = token(&sealed, "anna", "operator");
     let viewer = token(&sealed, "grafana", "viewer");
@@ -75,7 +77,13 @@ fn tokens_are_shown_once_and_open_the_api_until_they_are_revoked() {
     assert_eq!(ask(&engine, &anna, "GET", "/api/v1/version", None).0, 401);
 
     let exported = sealed.run(&["audit", "export"]).fine();
-    for kept in ["token_made", "token_revoked", "left us", "month end", "anna (token "] {
+    for kept in [
+        "token_made",
+        "token_revoked",
+        "left us",
+        "month end",
+        "anna (token ",
+    ] {
         assert!(exported.contains(kept), "{kept} is not in the trail");
     }
     let (code, log) = engine.stop();
@@ -112,20 +120,47 @@ fn the_monday_after_is_seen_explained_and_repaired_by_command_and_by_api() {
     sealed.file("plan.json", &plan.out);
     let shown = sealed.run(&["replay", "--show", "plan.json"]).fine();
     assert!(shown.contains("missing_master_data"), "{shown}");
-    let (_, by_api) = ask(&engine, &admin, "POST", "/api/v1/replays/plan", Some(&json!({ "states": ["held"] })));
+    let (_, by_api) = ask(
+        &engine,
+        &admin,
+        "POST",
+        "/api/v1/replays/plan",
+        Some(&json!({ "states": ["held"] })),
+    );
     assert_eq!(by_api["sorts"], plan.json()["sorts"]);
     // Nothing of it would be written, so nothing is done; and a plan is refused once a record has moved.
-    let applied = sealed.run(&["replay", "--apply", "plan.json", "--reason", "x", "--format", "json"]);
+    let applied = sealed.run(&[
+        "replay",
+        "--apply",
+        "plan.json",
+        "--reason",
+        "x",
+        "--format",
+        "json",
+    ]);
     assert_eq!((applied.code, &applied.json()["results"]), (0, &json!([])));
     let cause = group["cause"].as_str().unwrap();
     sealed
-        .run(&["resolve", "discard", "--cause", cause, "--reason", "test customers"])
+        .run(&[
+            "resolve",
+            "discard",
+            "--cause",
+            cause,
+            "--reason",
+            "test customers",
+        ])
         .fine();
-    let said = sealed.run(&["replay", "--apply", "plan.json", "--reason", "x"]).ends(3);
+    let said = sealed
+        .run(&["replay", "--apply", "plan.json", "--reason", "x"])
+        .ends(3);
     assert!(said.contains("moved since"), "{said}");
     sealed.file("other.json", "{}");
-    sealed.run(&["replay", "--apply", "other.json", "--reason", "x"]).ends(3);
-    sealed.run(&["replay", "dlv_1", "dlv_2", "--force", "--reason", "x"]).ends(2);
+    sealed
+        .run(&["replay", "--apply", "other.json", "--reason", "x"])
+        .ends(3);
+    sealed
+        .run(&["replay", "dlv_1", "dlv_2", "--force", "--reason", "x"])
+        .ends(2);
     sealed.run(&["replay", "dlv_1"]).ends(2);
 
     let trail = sealed.run(&["audit", "show", "PM1", "--format", "json"]);
@@ -136,9 +171,14 @@ fn the_monday_after_is_seen_explained_and_repaired_by_command_and_by_api() {
     // The same without an engine: the store directly, with the definitions and secrets loaded here.
     let plan = sealed.run(&["replay", "--plan"]);
     assert_eq!(plan.json()["sorts"]["never_posted"], 3, "{plan:?}");
-    let again = sealed.run(&["replay", "dlv_1", "--reason", "was discarded by mistake"]).fine();
+    let again = sealed
+        .run(&["replay", "dlv_1", "--reason", "was discarded by mistake"])
+        .fine();
     assert!(again.contains("now pending"), "{again}");
     let forced = sealed.run(&["replay", "dlv_2", "--force", "--reason", "x"]);
     assert_eq!(forced.code, 1, "{forced:?}");
-    assert!(forced.out.contains("never posted") || forced.err.contains("never posted"), "{forced:?}");
+    assert!(
+        forced.out.contains("never posted") || forced.err.contains("never posted"),
+        "{forced:?}"
+    );
 }

@@ -38,7 +38,10 @@ impl Engine {
             );
             let entry: serde_json::Value = serde_json::from_str(&line).expect(&line);
             if entry["msg"] == "ready" {
-                entry["admin"].as_str().unwrap().clone_into(&mut engine.admin);
+                entry["admin"]
+                    .as_str()
+                    .unwrap()
+                    .clone_into(&mut engine.admin);
                 entry["webhooks"]
                     .as_str()
                     .unwrap()
