@@ -4,6 +4,7 @@
 use crate::cli::Sealed;
 use crate::cli::operating::{Engine, events, until};
 use serde_json::{Value as Document, json};
+use sha2::{Digest as _, Sha256};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -181,4 +182,129 @@ fn the_monday_after_is_seen_explained_and_repaired_by_command_and_by_api() {
         forced.out.contains("never posted") || forced.err.contains("never posted"),
         "{forced:?}"
     );
+}
+
+/// Verifies an export as `docs/guide/audit.md` says, with nothing of this project. Gives the last hash.
+fn verified(lines: &[Document]) -> Result<String, String> {
+    let unhex = |text: &str| -> Vec<u8> {
+        let digits = text.as_bytes().chunks(2);
+        let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+        digits.map(|digits| pair(digits).unwrap()).collect()
+    };
+    let text = |line: &Document, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    let mut before: Option<(String, u64)> = None;
+    for line in lines {
+        let (hash, previous) = (text(line, "hash"), text(line, "previous"));
+        let sequence: u64 = line["sequence"]
+            .to_string()
+            .trim_matches('"')
+            .parse()
+            .unwrap();
+        let header = unhex(&text(line, "header"));
+        assert!(
+            text(line, "body_base64").is_empty(),
+            "every event here is text"
+        );
+        let bytes = [
+            header.as_slice(),
+            text(line, "meta").as_bytes(),
+            text(line, "body").as_bytes(),
+        ]
+        .concat();
+        if unhex(&hash) != Sha256::digest(&bytes).as_slice() {
+            return Err(format!(
+                "record {sequence}: its bytes are not those of its hash"
+            ));
+        }
+        if header[48..80] != unhex(&previous) {
+            return Err(format!(
+                "record {sequence}: its header names another one before"
+            ));
+        }
+        if u64::from_le_bytes(header[16..24].try_into().unwrap()) != sequence {
+            return Err(format!("record {sequence}: its header has another number"));
+        }
+        match &before {
+            None if previous.bytes().any(|digit| digit != b'0') => {
+                return Err(format!("record {sequence}: it is not the first"));
+            }
+            Some((last, number)) if *last != previous || number + 1 != sequence => {
+                return Err(format!(
+                    "record {sequence}: it does not follow record {number}"
+                ));
+            }
+            _ => before = Some((hash, sequence)),
+        }
+    }
+    Ok(before.map(|(hash, _)| hash).unwrap_or_default())
+}
+
+/// Reads CSV as RFC 4180 says.
+fn table(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, quoted) {
+            ('"', true) if chars.peek() == Some(&'"') => {
+                chars.next();
+                cell.push('"');
+            }
+            ('"', _) => quoted = !quoted,
+            (',', false) => row.push(std::mem::take(&mut cell)),
+            ('\r', false) => {}
+            ('\n', false) => {
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            _ => cell.push(c),
+        }
+    }
+    rows
+}
+
+#[test]
+fn an_export_verifies_by_the_recipe_and_not_when_it_was_touched() {
+    let sealed = Sealed::with_vault();
+    let engine = Engine::start(&sealed);
+    assert_eq!(engine.receive(&events(&["CU1", "CU2"]), "hook-77c1"), 202);
+    until(&sealed, &["status"], |ran| ran.code == 1);
+    engine.stop();
+    let head = sealed.run(&["audit", "verify", "--format", "json"]).json()["head"].clone();
+    let exported = sealed.run(&["audit", "export"]).fine();
+    let lines: Vec<Document> = exported
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.len() > 5 && lines.iter().any(|line| line["body"].is_string()));
+    assert_eq!(verified(&lines).unwrap(), head);
+
+    let csv = table(&sealed.run(&["audit", "export", "--format", "csv"]).fine());
+    let rows = csv[1..].iter().map(|row| {
+        let cells = csv[0]
+            .iter()
+            .cloned()
+            .zip(row.iter().map(|cell| json!(cell)));
+        cells.collect::<Document>()
+    });
+    let rows: Vec<Document> = rows.collect();
+    assert_eq!(verified(&rows).unwrap(), head);
+
+    let mut changed = lines.clone();
+    let meta = changed[3]["meta"].as_str().unwrap().replacen("e", "E", 1);
+    changed[3]["meta"] = json!(meta);
+    assert!(verified(&changed).unwrap_err().contains("record 4"));
+    let mut removed = lines.clone();
+    removed.remove(3);
+    assert!(
+        verified(&removed)
+            .unwrap_err()
+            .contains("record 5: it does not follow record 3")
+    );
+    let mut reordered = lines.clone();
+    reordered.swap(3, 4);
+    assert!(verified(&reordered).is_err());
+    let recipe = std::fs::read_to_string(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/audit.md"),
+    );
+    assert!(recipe.unwrap().contains("Bytes 48 to 79 of the header"));
 }

@@ -52,7 +52,7 @@ pub use meter::{Meters, SYNC_BOUNDS_US};
 pub use model::*;
 pub use open::{Opening, Rebuilding};
 pub use store::Store;
-pub use verify::{AuditTrail, Verification, read_journal, rebuild_index, verify};
+pub use verify::{AuditTrail, SealedRecord, Verification, read_journal, rebuild_index, verify};
 
 use index::base::Unusable;
 use ml_connector_core::identity::DeliveryId;

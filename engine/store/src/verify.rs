@@ -1,13 +1,15 @@
 //! Auditing without the engine: the journal alone, no lock, no index.
 
-use crate::journal::frame::Hash;
-use crate::journal::{self, Damage, Scan, Start, Step, Tail};
+use crate::journal::frame::{Frame, Hash};
+use crate::journal::{self, At, Damage, Scan, Start, Step, Tail};
 use crate::medium::Medium;
 use crate::model::AuditRecord;
 use crate::open::Rebuilding;
 use crate::store::{Store, prepare};
 use crate::{OpenError, Options, open, read};
 use jiff::Timestamp;
+use ml_connector_core::hex;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -61,7 +63,16 @@ fn verify_medium(
 ) -> Result<Verification, OpenError> {
     let loaded = match journal::load(&medium) {
         Ok(loaded) => loaded,
-        Err(journal::Error::Damaged(damage)) => return Ok(unreadable(damage)),
+        Err(journal::Error::Damaged(damage)) => {
+            // Which record is the first bad one says more than that the files do not fit together.
+            let segments = journal::load_as_found(&medium).map_err(OpenError::Journal)?;
+            let mut found = verify_on(medium, segments, progress);
+            found.damage.get_or_insert(Damage {
+                sequence: Some(found.records + 1),
+                ..damage
+            });
+            return Ok(found);
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(verify_on(medium, loaded.segments, progress))
@@ -80,15 +91,16 @@ fn verify_on(
         bytes: total,
         first_at: None,
         last_at: None,
-        head: ml_connector_core::hex::of(&Hash::default()),
+        head: hex::of(&Hash::default()),
         unfinished_bytes: 0,
         damage: None,
     };
     let mut scan = Scan::new(medium, segments, Start::ORIGIN);
     // Records of the group being read count only when the group is complete.
     let mut group: Vec<(String, Timestamp)> = Vec::new();
+    let mut last: Option<Counted> = None;
     loop {
-        let (kind, at, ends, position) = match scan.next() {
+        let (kind, at, ends, position, previous) = match scan.next() {
             Ok(Step::Frame(frame, at)) => {
                 let kind = crate::entry::Kind::of(frame.header.kind);
                 let kind = kind.map_or("unknown", crate::entry::Kind::as_str);
@@ -97,6 +109,7 @@ fn verify_on(
                     read::time(frame.header.time_us),
                     frame.header.ends_group(),
                     at.position,
+                    frame.header.previous,
                 )
             }
             Ok(Step::End(Tail::Clean)) => break,
@@ -113,29 +126,51 @@ fn verify_on(
         if ends {
             for (kind, at) in group.drain(..) {
                 found.records += 1;
+                let before = found.last_at.replace(at);
+                last = Some(Counted {
+                    kind: kind.clone(),
+                    before,
+                    previous,
+                });
                 *found.kinds.entry(kind).or_default() += 1;
                 found.first_at.get_or_insert(at);
-                found.last_at = Some(at);
             }
-            found.head = ml_connector_core::hex::of(&scan.last().1);
+            found.head = hex::of(&scan.last().1);
             progress(position, total);
         }
     }
     progress(total, total);
+    if let Some(first_bad) = found.damage.as_ref().and_then(|damage| damage.sequence)
+        && first_bad == found.records
+        && let Some(last) = last
+    {
+        last.take_back(&mut found);
+    }
     found
 }
 
-fn unreadable(damage: Damage) -> Verification {
-    Verification {
-        records: 0,
-        kinds: BTreeMap::new(),
-        segments: 0,
-        bytes: 0,
-        first_at: None,
-        last_at: None,
-        head: ml_connector_core::hex::of(&Hash::default()),
-        unfinished_bytes: 0,
-        damage: Some(damage),
+/// The record that was counted last.
+struct Counted {
+    kind: String,
+    /// When the one before was written.
+    before: Option<Timestamp>,
+    /// Hash of the one before.
+    previous: Hash,
+}
+
+impl Counted {
+    /// The record after it says that it has been changed: it is not sound after all.
+    fn take_back(self, found: &mut Verification) {
+        found.records -= 1;
+        if let Some(number) = found.kinds.get_mut(&self.kind) {
+            *number -= 1;
+        }
+        found.kinds.retain(|_, number| *number > 0);
+        found.last_at = self.before;
+        if self.before.is_none() {
+            found.first_at = None;
+        }
+        found.head = hex::of(&self.previous);
     }
 }
 
@@ -185,6 +220,80 @@ impl Iterator for AuditTrail {
         self.ended = next.is_err();
         Some(next)
     }
+}
+
+/// A record with the bytes that its hash is made of, so that somebody else can verify it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedRecord {
+    /// Sequence number.
+    pub sequence: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What kind of record it is.
+    pub kind: &'static str,
+    /// The frame's header; `docs/guide/audit.md` says what stands where.
+    pub header: Vec<u8>,
+    /// What the record says: JSON, byte for byte.
+    pub meta: String,
+    /// The event as received, or nothing.
+    pub body: Vec<u8>,
+    /// SHA-256 of header, meta and body, hex.
+    pub hash: String,
+    /// The hash of the one before, hex.
+    pub previous: String,
+}
+
+impl AuditTrail {
+    /// The records with their bytes.
+    pub fn sealed(self) -> impl Iterator<Item = Result<SealedRecord, Damage>> {
+        let mut trail = self;
+        std::iter::from_fn(move || {
+            if trail.ended {
+                return None;
+            }
+            let next = match trail.scan.next() {
+                Ok(Step::Frame(frame, at)) => seal(&frame, at),
+                Ok(Step::End(_)) => {
+                    trail.ended = true;
+                    return None;
+                }
+                Err(damage) => Err(damage),
+            };
+            trail.ended = next.is_err();
+            Some(next)
+        })
+    }
+}
+
+fn seal(frame: &Frame<'_>, at: At) -> Result<SealedRecord, Damage> {
+    let header = &frame.header;
+    let odd = |why: &str| Damage {
+        file: "journal".into(),
+        offset: at.position,
+        sequence: Some(at.sequence),
+        why: why.to_owned(),
+    };
+    let bytes = header.encode();
+    let digest = Sha256::new()
+        .chain_update(bytes)
+        .chain_update(frame.meta)
+        .chain_update(frame.body)
+        .finalize();
+    if *digest != frame.hash {
+        return Err(odd("the record's header has bytes that mean nothing"));
+    }
+    let meta = std::str::from_utf8(frame.meta).map_err(|_| odd("the record is not text"))?;
+    let kind = crate::entry::Kind::of(header.kind).map_or("unknown", crate::entry::Kind::as_str);
+    Ok(SealedRecord {
+        sequence: header.sequence,
+        at: read::time(header.time_us),
+        kind,
+        header: bytes.to_vec(),
+        meta: meta.to_owned(),
+        body: frame.body.to_vec(),
+        hash: hex::of(&frame.hash),
+        previous: hex::of(&header.previous),
+    })
 }
 
 /// Sets the index aside and builds a new one. Needs the lock.

@@ -1,6 +1,7 @@
 //! `audit`: prove what happened. Reads the journal itself, whether or not an engine runs.
 
 use super::Format;
+use crate::csv;
 use crate::failure::{Exit, usage};
 use crate::history;
 use crate::moments::moment_argument;
@@ -11,10 +12,12 @@ use crate::table::count;
 use crate::terminal::{Terminal, Tone};
 use crate::views::{DeliveryView, RecordView, deliveries_table, moment};
 use anyhow::Context as _;
+use base64::Engine as _;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
+use ml_connector_core::hex;
 use ml_connector_runtime::operator::{Command, Reply};
-use ml_connector_store::{Verification, read_journal, verify};
+use ml_connector_store::{SealedRecord, Verification, read_journal, verify};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,7 +32,8 @@ use std::path::{Path, PathBuf};
     ml-connector audit show dlv_42\n  \
     ml-connector audit verify\n  \
     ml-connector audit verify --store /backup/data --expect 4f2a…   # the head noted at the last audit\n  \
-    ml-connector audit export --since 2026-03-01 --output march.jsonl\n\n\
+    ml-connector audit export --since 2026-03-01 --output march.jsonl\n  \
+    ml-connector audit export --format csv --output trail.csv\n\n\
     Exit codes of `verify`: 0 every record verifies, 1 something does not.")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -83,6 +87,8 @@ enum ExportFormat {
     /// One JSON document per line; `ml-connector schema output record` describes one.
     #[default]
     Jsonl,
+    /// A table with a row of names, for spreadsheets.
+    Csv,
 }
 
 /// Output of `audit verify --format json`.
@@ -109,7 +115,9 @@ pub(crate) struct VerificationOutput {
     head: String,
     /// Bytes at the end of a write that has not finished: being written now, or torn by a crash. Not damage.
     unfinished_bytes: u64,
-    /// The first thing that does not verify.
+    /// Number of the first record that does not verify; null if all do.
+    first_bad: Option<u64>,
+    /// What is wrong with it, and where it lies.
     damage: Option<String>,
     /// Whether the head that was noted earlier is part of the chain; null if none was given.
     expected_found: Option<bool>,
@@ -133,13 +141,13 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
             since,
             until,
             output,
-            format: ExportFormat::Jsonl,
+            format,
         } => {
             let store = folder(args, terminal)?;
             let within = |at: Timestamp| {
                 since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
             };
-            export(&store, &within, output.as_deref(), terminal)
+            export(&store, &within, *format, output.as_deref(), terminal)
         }
     }
 }
@@ -202,15 +210,89 @@ pub(crate) struct HistoryOutput {
     history: Vec<RecordView>,
 }
 
-/// One line of `audit export`.
+/// One line of `audit export`: a record with the bytes that its hash is made of. `docs/guide/audit.md` says how to verify it
+/// without this program.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "record")]
 pub(crate) struct RecordOutput {
     /// Version of this document's form.
     version: u32,
-    /// The record.
-    #[serde(flatten)]
-    record: RecordView,
+    /// Sequence number.
+    sequence: u64,
+    /// When it was written.
+    at: String,
+    /// What kind of record it is: intake, event, transition, crosswalk or note.
+    kind: String,
+    /// The frame's header, hex.
+    header: String,
+    /// What the record says: a JSON document as text, byte for byte.
+    meta: String,
+    /// The event as it was received, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The event as it was received, base64, where it is not text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    /// SHA-256 of header, meta and body, hex.
+    hash: String,
+    /// The hash of the record before, hex.
+    previous: String,
+}
+
+/// The columns of `audit export --format csv`.
+const COLUMNS: [&str; 9] = [
+    "sequence",
+    "at",
+    "kind",
+    "header",
+    "meta",
+    "body",
+    "body_base64",
+    "hash",
+    "previous",
+];
+
+impl RecordOutput {
+    fn of(record: SealedRecord) -> Self {
+        let (body, body_base64) = match String::from_utf8(record.body) {
+            Ok(text) if text.is_empty() => (None, None),
+            Ok(text) => (Some(text), None),
+            Err(error) => {
+                let engine = base64::engine::general_purpose::STANDARD;
+                (None, Some(engine.encode(error.as_bytes())))
+            }
+        };
+        Self {
+            version: 1,
+            sequence: record.sequence,
+            at: record.at.to_string(),
+            kind: record.kind.to_owned(),
+            header: hex::of(&record.header),
+            meta: record.meta,
+            body,
+            body_base64,
+            hash: record.hash,
+            previous: record.previous,
+        }
+    }
+
+    /// One line, with its end.
+    fn line(&self, format: ExportFormat) -> serde_json::Result<String> {
+        match format {
+            ExportFormat::Jsonl => serde_json::to_string(self).map(|line| line + "\n"),
+            ExportFormat::Csv => Ok(csv::row([
+                self.sequence.to_string().as_str(),
+                &self.at,
+                &self.kind,
+                &self.header,
+                &self.meta,
+                self.body.as_deref().unwrap_or_default(),
+                self.body_base64.as_deref().unwrap_or_default(),
+                &self.hash,
+                &self.previous,
+            ])),
+        }
+    }
 }
 
 pub(super) fn check(
@@ -261,6 +343,7 @@ impl VerificationOutput {
             last_at: found.last_at.map(|at| at.to_string()),
             head: found.head.clone(),
             unfinished_bytes: found.unfinished_bytes,
+            first_bad: found.damage.as_ref().and_then(|damage| damage.sequence),
             damage: found.damage.as_ref().map(ToString::to_string),
             expected_found,
         }
@@ -293,6 +376,10 @@ fn print(output: &VerificationOutput, terminal: &mut Terminal) -> anyhow::Result
         ))?;
     }
     if let Some(damage) = &output.damage {
+        if let Some(first) = output.first_bad {
+            let first = format!("  the first bad record is record {first}");
+            terminal.line(terminal.tone(Tone::Bad, &first))?;
+        }
         terminal.line(terminal.tone(Tone::Bad, &format!("  damage: {damage}")))?;
         terminal
             .line("  help: restore the file from a copy; what stands before the damage is sound")?;
@@ -311,6 +398,7 @@ fn print(output: &VerificationOutput, terminal: &mut Terminal) -> anyhow::Result
 fn export(
     store: &Path,
     within: &dyn Fn(Timestamp) -> bool,
+    format: ExportFormat,
     output: Option<&Path>,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Exit> {
@@ -324,29 +412,25 @@ fn export(
         }
         None => None,
     };
+    let mut write = |text: &str, terminal: &mut Terminal| match &mut file {
+        Some(file) => file.write_all(text.as_bytes()),
+        None => terminal.raw(text),
+    };
+    if format == ExportFormat::Csv {
+        write(&csv::row(COLUMNS), terminal)?;
+    }
     let (mut written, mut last) = (0_u64, None);
-    for record in records {
+    for record in records.sealed() {
         let record =
             record.context("the journal does not verify; what was exported before is sound")?;
         if !within(record.at) {
             continue;
         }
-        let view = RecordOutput {
-            version: 1,
-            record: RecordView {
-                content: record.content.clone(),
-                ..RecordView::of(&record)
-            },
-        };
-        match &mut file {
-            Some(file) => {
-                serde_json::to_writer(&mut *file, &view).map_err(std::io::Error::from)?;
-                file.write_all(b"\n")?;
-            }
-            None => terminal.json_line(&view)?,
-        }
+        let at = record.at;
+        let line = RecordOutput::of(record).line(format);
+        write(&line.map_err(std::io::Error::from)?, terminal)?;
         written += 1;
-        last = Some(record.at);
+        last = Some(at);
     }
     if let Some(mut file) = file {
         file.flush()?;

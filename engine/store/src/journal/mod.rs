@@ -269,6 +269,31 @@ pub(crate) struct Loaded {
     pub(crate) unborn: Option<String>,
 }
 
+/// The segments as far as they can be read, each put where the one before ends: for finding the first record that does
+/// not verify in a journal whose segments do not continue one another.
+pub(crate) fn load_as_found(medium: &Medium) -> io::Result<Vec<Segment>> {
+    let mut segments: Vec<Segment> = Vec::new();
+    for name in medium
+        .list()?
+        .into_iter()
+        .filter(|name| segment::is_segment(name))
+    {
+        let file = medium.open_to_read(&name)?;
+        let length = file.len()?;
+        let mut bytes = [0; SEGMENT_HEADER_BYTES];
+        let read = file.read_at(&mut bytes, 0)?;
+        let Ok(mut header) = SegmentHeader::decode(bytes.get(..read).unwrap_or_default()) else {
+            break;
+        };
+        if segment::name(header.first) != name {
+            break;
+        }
+        header.base = segments.last().map_or(0, Segment::end);
+        segments.push(Segment { header, length });
+    }
+    Ok(segments)
+}
+
 /// Finds the segments and checks that they continue one another.
 ///
 /// # Errors

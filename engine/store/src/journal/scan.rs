@@ -199,7 +199,17 @@ impl Scan {
                 last_sequence + 1
             )
         } else if header.previous != last_hash {
-            "the record before it has been changed: the hash chain is broken".to_owned()
+            // The chain breaks here, and what it says is that the record before is another one now.
+            return Err(Damage {
+                sequence: Some(last_sequence.max(1)),
+                ..self.damage(
+                    segment,
+                    &format!(
+                        "record {last_sequence} has been changed: record {} was written after another one",
+                        header.sequence
+                    ),
+                )
+            });
         } else if header.group != group {
             format!(
                 "the record belongs to the write of record {}, not of {group}",
@@ -288,14 +298,18 @@ impl Scan {
                 segment.header.first
             )
         } else if segment.header.previous != hash {
-            "the segment does not continue the hash chain of the one before".to_owned()
+            format!(
+                "record {sequence} has been changed, or the segment is another one: it does not continue the hash chain"
+            )
         } else {
             return Ok(());
         };
+        // Where the numbers fit, it is the last record before that has been changed.
+        let fits = segment.header.first == sequence + 1;
         Err(Damage {
             file: self.medium.describe(&segment.name()),
             offset: 0,
-            sequence: Some(sequence + 1),
+            sequence: Some(if fits { sequence } else { sequence + 1 }),
             why,
         })
     }

@@ -7,3 +7,4 @@ mod model;
 mod power;
 mod rig;
 mod tail;
+mod tampering;
