@@ -2,6 +2,8 @@
 //!
 //! Long because: every event in every state is decided in one sight, and nowhere else.
 
+mod decided;
+
 use super::{
     Awaited, Class, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress, Receipt,
     RepeatSafety, StateKind, Trouble,
@@ -511,57 +513,6 @@ impl Turn<'_> {
                     why: why.to_owned(),
                 }
             }
-        }
-    }
-
-    fn decided(
-        &mut self,
-        state: &DeliveryState,
-        decision: Decision,
-        reason: String,
-    ) -> Result<DeliveryState, Refused> {
-        let open = matches!(
-            state.kind(),
-            StateKind::Pending | StateKind::Held | StateKind::Uncertain
-        );
-        let posted = state.kind() == StateKind::Delivered;
-        let dropped = matches!(state.kind(), StateKind::Skipped | StateKind::Discarded);
-        let doubt = matches!(state, DeliveryState::Uncertain { .. })
-            || matches!(state, DeliveryState::Held(hold) if hold.in_doubt);
-        match decision {
-            Decision::Retry if open && !doubt => Ok(self.fresh()),
-            Decision::Retry if doubt => Err(refusal(
-                state,
-                "retry",
-                ": the target may already have it; say `posted` or `not-posted` after looking there",
-            )),
-            Decision::NotPosted if doubt => Ok(self.fresh()),
-            Decision::NotPosted if open => Ok(self.fresh()),
-            Decision::Posted { receipt } if open => {
-                Ok(self.finish(DeliveryState::Delivered { receipt }))
-            }
-            Decision::Discard if open => {
-                // Remembered, so that nothing takes it up again as if it had never been sent.
-                self.progress.maybe_sent |= doubt;
-                Ok(self.finish(DeliveryState::Discarded { reason }))
-            }
-            Decision::Reopen if dropped && !self.progress.maybe_sent => Ok(self.fresh()),
-            Decision::Reopen if dropped => {
-                Err(refusal(state, "reopen", ": the target may already have it"))
-            }
-            Decision::PostAgain if posted || (dropped && self.progress.maybe_sent) => {
-                self.progress.again = self.progress.again.saturating_add(1);
-                self.progress.step = 0;
-                self.progress.results.clear();
-                self.progress.claim = None;
-                Ok(self.fresh())
-            }
-            Decision::Reopen => Err(refusal(state, "reopen", "")),
-            Decision::PostAgain => Err(refusal(state, "post again", "")),
-            Decision::Retry => Err(refusal(state, "retry", "")),
-            Decision::NotPosted => Err(refusal(state, "not posted", "")),
-            Decision::Posted { .. } => Err(refusal(state, "posted", "")),
-            Decision::Discard => Err(refusal(state, "discard", "")),
         }
     }
 

@@ -8,6 +8,7 @@ mod api;
 mod changes;
 mod circuits;
 mod groups;
+mod health;
 mod intake;
 mod listeners;
 mod logs;

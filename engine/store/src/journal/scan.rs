@@ -205,7 +205,7 @@ impl Scan {
                 ..self.damage(
                     segment,
                     &format!(
-                        "record {last_sequence} has been changed: record {} was written after another one",
+                        "the hash chain is broken: record {last_sequence} has been changed, record {} was written after another one",
                         header.sequence
                     ),
                 )

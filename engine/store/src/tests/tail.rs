@@ -241,7 +241,8 @@ async fn a_record_that_was_replaced_by_a_valid_one_breaks_the_chain() {
     assert!(damage.why.contains("hash chain"), "{damage}");
     assert_eq!(
         (records, damage.sequence, damage.offset),
-        (3, Some(4), next as u64)
+        (3, Some(3), next as u64),
+        "the record that was changed is named, at the place where that shows"
     );
 }
 

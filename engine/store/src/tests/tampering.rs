@@ -69,10 +69,10 @@ fn names(found: &Verification, first_bad: u64, word: &str) {
     let damage = found.damage.as_ref().expect("damage");
     assert_eq!(damage.sequence, Some(first_bad), "{damage}");
     assert!(damage.to_string().contains(word), "{damage}");
-    assert_eq!(
-        found.records,
-        first_bad - 1,
-        "what stands before it is sound"
+    // Of a write that does not verify as a whole, no record counts.
+    assert!(
+        found.records < first_bad && found.records + 3 >= first_bad,
+        "{found:?}"
     );
     assert_eq!(found.kinds.values().sum::<u64>(), found.records);
 }
