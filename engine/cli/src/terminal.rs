@@ -122,13 +122,6 @@ impl Terminal {
         Ok(())
     }
 
-    /// Prints a document for programs on one line.
-    pub(crate) fn json_line(&mut self, document: &impl Serialize) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.out, document).map_err(io::Error::from)?;
-        self.out.write_all(b"\n")?;
-        Ok(())
-    }
-
     /// Tells a person something. Whether it can be told does not matter to the command.
     pub(crate) fn tell(&mut self, text: impl AsRef<str>) {
         let _gone = self.out.flush();

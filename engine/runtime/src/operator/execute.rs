@@ -338,7 +338,10 @@ impl Operator<'_> {
             exchange: None,
             remember,
             actor: Some(act.actor.clone()),
-            plan_hash: self.bench.as_ref().map_or([0; 32], |(context, _)| context.plan.hash),
+            plan_hash: self
+                .bench
+                .as_ref()
+                .map_or([0; 32], |(context, _)| context.plan.hash),
         };
         match self.store.delivery_record(transition).await {
             Ok(delivery) => {

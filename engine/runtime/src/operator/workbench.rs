@@ -5,9 +5,11 @@ use super::{Command, Reply};
 use crate::connection::{Links, Unusable};
 use crate::context::Context;
 use crate::seams::Seams;
+use crate::telemetry::Traces;
 use ml_connector_core::plan::Plan;
 use ml_connector_store::{Error, Store};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// What an engine works with, without its listeners, pollers and workers. It reads from other systems and never writes to
 /// them.
@@ -23,7 +25,9 @@ impl Workbench {
     /// # Errors
     /// If a connection's settings do not make sense.
     pub fn new(plan: Arc<Plan>, store: Store, seams: Seams) -> Result<Self, Unusable> {
-        let context = Arc::new(Context::new(plan, store, seams));
+        let stops = (CancellationToken::new(), CancellationToken::new());
+        let context = Context::new(plan, store, seams, &stops, Traces::default());
+        let context = Arc::new(context);
         let links = Arc::new(Links::new(&context)?);
         Ok(Self { context, links })
     }
