@@ -6,7 +6,7 @@ use super::aim::{Aim, NoTarget};
 use super::prepare::Preparing;
 use crate::capture;
 use crate::settle::NotRecorded;
-use ml_connector_core::delivery::{Progress, Trouble};
+use ml_connector_core::delivery::Trouble;
 use ml_connector_store::Exchange;
 
 /// What would happen.
@@ -54,8 +54,12 @@ impl Job {
             Ok(aim) => aim,
             Err(trouble) => return Ok(troubled(trouble)),
         };
+        let mut anew = self.delivery.clone();
+        anew.progress.step = 0;
+        anew.progress.part = None;
+        anew.progress.results.clear();
         // From its first step: what later steps write depends on what the first ones are answered.
-        Ok(match aim.target(&Progress::default()) {
+        Ok(match aim.target(&anew) {
             Ok(target) => {
                 let call = aim.target_call(&target);
                 Foreseen::Write(Box::new(capture::request(&call)))

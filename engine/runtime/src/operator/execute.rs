@@ -325,7 +325,11 @@ impl Operator<'_> {
                 let remembered = self.remembered(&delivery, receipt).await;
                 remembered.map_err(conflict)?
             }
-            Decision::Retry | Decision::NotPosted | Decision::Discard => (Vec::new(), None),
+            Decision::Retry
+            | Decision::NotPosted
+            | Decision::Discard
+            | Decision::Reopen
+            | Decision::PostAgain => (Vec::new(), None),
         };
         let transition = Transition {
             delivery: id,

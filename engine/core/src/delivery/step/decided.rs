@@ -45,6 +45,7 @@ impl Turn<'_> {
                 self.progress.step = 0;
                 self.progress.results.clear();
                 self.progress.claim = None;
+                self.progress.part = None;
                 Ok(self.fresh())
             }
             Decision::Reopen => Err(refusal(state, "reopen", "")),
