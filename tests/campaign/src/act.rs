@@ -1,24 +1,17 @@
 //! What happens in one life of the engine, drawn from the seed.
 
 use crate::network::{Fuse, Network, Point, held};
-use crate::run::{End, GRACE, HOOK, Installation, all};
-use crate::systems::Event;
+use crate::operators::act;
+use crate::run::{End, GRACE, Installation, all};
+use crate::senders::ACCOUNTS;
 use crate::weather::Mode;
 use anyhow::Result;
-use axum::body::Body;
-use axum::http::Request;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::SignedDuration;
-use ml_connector_core::delivery::{Decision, DeliveryState, Receipt, StateKind};
-use ml_connector_core::identity::{ConnectionId, CrosswalkId};
-use ml_connector_runtime::operator::{Act, Command, Reply};
+use ml_connector_core::identity::ConnectionId;
+use ml_connector_runtime::operator::Command;
 use ml_connector_runtime::{Clock as _, Engine, StartError};
+use ml_connector_store::Store;
 use ml_connector_store::simulated::Fault;
-use ml_connector_store::{CrosswalkEntry, Delivery, Store};
-use serde_json::{Value, json};
-use sha2::Sha256;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,24 +22,19 @@ const ACTS_MAX: usize = 24;
 const ROUNDS: usize = 48;
 /// Turns of the last life, after which what still waits counts as stuck.
 const TURNS_MAX: usize = 4000;
-/// Accounts in all; the last ones are not in the crosswalk until somebody puts them there.
-const ACCOUNTS: usize = 5;
-const KINDS: [&str; 6] = ["receipt", "receipt", "keyed", "state", "once", "batch"];
-const CURRENCIES: [&str; 4] = ["GBP", "EUR", "JPY", "KWD"];
-
 /// Events on their way, and the status that came back.
-type Answers = Arc<Mutex<Vec<(Vec<usize>, u16)>>>;
+pub(crate) type Answers = Arc<Mutex<Vec<(Vec<usize>, u16)>>>;
 
 pub(crate) struct Life<'a> {
-    at: &'a mut Installation,
-    store: &'a Store,
+    pub(crate) at: &'a mut Installation,
+    pub(crate) store: &'a Store,
     network: &'a Network,
     last: bool,
     /// The disk operation at which the power fails.
     power: Option<u64>,
-    answers: Answers,
+    pub(crate) answers: Answers,
     /// Events sent in this life without an answer yet.
-    out: Vec<Vec<usize>>,
+    pub(crate) out: Vec<Vec<usize>>,
 }
 
 impl<'a> Life<'a> {
@@ -168,11 +156,11 @@ impl<'a> Life<'a> {
         (held(&self.at.systems).calls, self.at.disk.operations())
     }
 
-    fn say(&mut self, what: String) {
+    pub(crate) fn say(&mut self, what: String) {
         self.at.acts.push(what);
     }
 
-    fn wrong(&mut self, what: String) {
+    pub(crate) fn wrong(&mut self, what: String) {
         self.at.wrong.push(what);
     }
 
@@ -225,257 +213,6 @@ impl<'a> Life<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Events come into being; most are sent at once, some out of order, some are left for the poll.
-    fn new_events(&mut self, engine: &Engine) {
-        let mut batch = Vec::new();
-        for _ in 0..=self.at.entropy.below(5) {
-            batch.push(self.new_event());
-        }
-        if self.at.entropy.chance(100) {
-            self.say(format!("events {batch:?} are left for the poll"));
-            return;
-        }
-        if self.at.entropy.chance(200) {
-            self.at.entropy.shuffle(&mut batch);
-        }
-        self.send(engine, batch);
-    }
-
-    fn new_event(&mut self) -> usize {
-        let at = self.at.hub_now();
-        let number = held(&self.at.systems).events.len();
-        let entropy = &mut self.at.entropy;
-        let receipts: Vec<Event> = {
-            let systems = held(&self.at.systems);
-            systems
-                .events
-                .iter()
-                .filter(|event| event.kind == "receipt")
-                .cloned()
-                .collect()
-        };
-        let reversal = entropy
-            .chance(120)
-            .then(|| entropy.pick(&receipts).cloned())
-            .flatten();
-        let event = match reversal {
-            Some(receipt) => Event {
-                id: format!("EV{number}"),
-                kind: "reversal",
-                of: Some(receipt.id.clone()),
-                at,
-                ..receipt
-            },
-            None => Event {
-                id: format!("EV{number}"),
-                kind: entropy.pick(&KINDS).copied().unwrap_or("receipt"),
-                account: format!("A{}", entropy.below(ACCOUNTS)),
-                amount: i64::try_from(entropy.next_u64() % 100_000).unwrap_or(1),
-                currency: entropy.pick(&CURRENCIES).copied().unwrap_or("GBP"),
-                of: None,
-                at,
-            },
-        };
-        held(&self.at.systems).events.push(event);
-        number
-    }
-
-    fn send(&mut self, engine: &Engine, batch: Vec<usize>) {
-        if batch.is_empty() {
-            return;
-        }
-        let body = self.body(&batch);
-        self.say(format!("{} sends {batch:?}", self.at.clock.now()));
-        let request = signed(&body, HOOK);
-        self.out.push(batch.clone());
-        let (engine, answers) = (engine.clone(), Arc::clone(&self.answers));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the sender is a program of its own; it ends with the runtime"
-        )]
-        tokio::spawn(async move {
-            let status = engine.receive(request).await.as_u16();
-            held(&answers).push((batch, status));
-        });
-    }
-
-    fn body(&self, batch: &[usize]) -> String {
-        let systems = held(&self.at.systems);
-        let events: Vec<Value> = batch
-            .iter()
-            .filter_map(|index| systems.events.get(*index).map(Event::document))
-            .collect();
-        json!({ "events": events }).to_string()
-    }
-
-    /// What a sender without an answer does, and what a sender does that has forgotten that it had one.
-    fn resend(&mut self, engine: &Engine) {
-        let batch = if self.at.unsent.is_empty() || self.at.entropy.chance(300) {
-            let known = held(&self.at.systems).events.len();
-            (0..3)
-                .map(|_| self.at.entropy.below(known))
-                .filter(|index| *index < known)
-                .collect()
-        } else {
-            let many = self.at.unsent.len().min(40);
-            self.at.unsent.drain(..many).collect()
-        };
-        self.send(engine, batch);
-    }
-
-    async fn tamper(&mut self, engine: &Engine) {
-        let event = json!({ "events": [{ "id": "EVIL", "at": "2026-03-16T08:00:00Z", "kind": "receipt",
-            "account": "A0", "amount": 1, "currency": "GBP" }] });
-        let status = engine
-            .receive(signed(&event.to_string(), "another-secret"))
-            .await;
-        if status != 401 {
-            self.wrong(format!("a tampered webhook was answered with {status}"));
-        }
-    }
-
-    fn collect_answers(&mut self) {
-        let answers = std::mem::take(&mut *held(&self.answers));
-        for (batch, status) in answers {
-            if let Some(at) = self.out.iter().position(|one| *one == batch) {
-                self.out.remove(at);
-            }
-            match status {
-                202 => {
-                    let ids: Vec<String> = {
-                        let systems = held(&self.at.systems);
-                        batch
-                            .iter()
-                            .filter_map(|index| Some(systems.events.get(*index)?.id.clone()))
-                            .collect()
-                    };
-                    self.at.acknowledged.extend(ids);
-                }
-                500..600 => self.at.unsent.extend(batch),
-                status => self.wrong(format!("a genuine webhook was answered with {status}")),
-            }
-        }
-    }
-
-    /// The process is gone; the senders that wait for it will try again.
-    fn lose_answers(&mut self) {
-        self.collect_answers();
-        for batch in std::mem::take(&mut self.out) {
-            self.at.unsent.extend(batch);
-        }
-    }
-
-    /// An operator looks at what is held and decides by what really stands in the ledger.
-    async fn operate(&mut self, engine: &Engine, diligent: bool) -> Result<()> {
-        let deliveries = all(self.store).await?;
-        for delivery in &deliveries {
-            let DeliveryState::Held(hold) = &delivery.state else {
-                continue;
-            };
-            if hold.awaits.is_some() && !self.waits_in_vain(delivery, &deliveries) {
-                continue;
-            }
-            let decision = if hold.in_doubt {
-                if !held(&self.at.systems).is_quiet() {
-                    continue;
-                }
-                self.at.in_doubt += 1;
-                self.truth(delivery)
-            } else if self.waits_in_vain(delivery, &deliveries)
-                || (!diligent && self.at.entropy.chance(100))
-            {
-                Decision::Discard
-            } else {
-                Decision::Retry
-            };
-            self.say(format!(
-                "{} is resolved: {decision:?} ({})",
-                delivery.event_id, hold.why
-            ));
-            let command = Command::Resolve {
-                deliveries: vec![delivery.id],
-                decision,
-                act: act(),
-            };
-            let reply = engine.execute(command).await;
-            if diligent && !matches!(reply, Reply::Resolved { .. }) {
-                self.say(format!("refused: {reply:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a reversal waits for a receipt that will never be.
-    fn waits_in_vain(&self, delivery: &Delivery, deliveries: &[Delivery]) -> bool {
-        let of = {
-            let systems = held(&self.at.systems);
-            let event = systems
-                .events
-                .iter()
-                .find(|event| event.id == delivery.event_id);
-            event.and_then(|event| event.of.clone())
-        };
-        of.is_some_and(|of| {
-            let receipt = deliveries.iter().find(|other| other.event_id == of);
-            receipt.is_some_and(|receipt| receipt.state.kind() == StateKind::Discarded)
-        })
-    }
-
-    fn truth(&self, delivery: &Delivery) -> Decision {
-        let systems = held(&self.at.systems);
-        let entry = systems
-            .entries
-            .iter()
-            .find(|entry| entry.reference == delivery.event_id);
-        match entry {
-            Some(entry) => Decision::Posted {
-                receipt: Receipt(BTreeMap::from([("number".to_owned(), json!(entry.number))])),
-            },
-            None => Decision::NotPosted,
-        }
-    }
-
-    async fn fill_crosswalk(&mut self, engine: &Engine) {
-        let account = format!("A{}", self.at.entropy.below(ACCOUNTS));
-        self.set_account(engine, account).await;
-    }
-
-    async fn set_account(&mut self, engine: &Engine, account: String) {
-        let entry = CrosswalkEntry {
-            table: CrosswalkId::new("accounts"),
-            key: account.clone(),
-            values: json!({ "code": account }),
-        };
-        self.say(format!("the crosswalk gets {account}"));
-        engine
-            .execute(Command::CrosswalkSet {
-                entries: vec![entry],
-                act: act(),
-            })
-            .await;
-    }
-
-    async fn pause(&mut self, engine: &Engine) {
-        let connection = ConnectionId::new(if self.at.entropy.chance(500) {
-            "ledgerd"
-        } else {
-            "payhub"
-        });
-        let command = if self.at.entropy.chance(400) {
-            Command::Pause {
-                connection,
-                act: act(),
-            }
-        } else {
-            Command::Resume {
-                connection,
-                act: act(),
-            }
-        };
-        self.say(format!("{command:?}"));
-        engine.execute(command).await;
     }
 
     fn light_fuse(&mut self) {
@@ -582,34 +319,4 @@ impl<'a> Life<'a> {
         ));
         Ok(End::Killed)
     }
-}
-
-fn act() -> Act {
-    Act {
-        actor: "campaign".to_owned(),
-        reason: "drawn from the seed".to_owned(),
-    }
-}
-
-fn signed(body: &str, secret: &str) -> Request<Body> {
-    let mut signature = String::new();
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
-        mac.update(body.as_bytes());
-        for byte in mac.finalize().into_bytes() {
-            // Writing into a text cannot fail.
-            write!(signature, "{byte:02x}").ok();
-        }
-    }
-    let mut request = Request::new(Body::from(body.to_owned()));
-    *request.method_mut() = axum::http::Method::POST;
-    *request.uri_mut() = axum::http::Uri::from_static("/webhooks/payhub");
-    let headers = request.headers_mut();
-    headers.insert(
-        "content-type",
-        axum::http::HeaderValue::from_static("application/json"),
-    );
-    if let Ok(signature) = axum::http::HeaderValue::from_str(&signature) {
-        headers.insert("signature", signature);
-    }
-    request
 }

@@ -13,7 +13,9 @@ mod act;
 mod check;
 mod definitions;
 mod network;
+mod operators;
 mod run;
+mod senders;
 mod systems;
 mod weather;
 
