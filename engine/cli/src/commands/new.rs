@@ -1,8 +1,10 @@
 //! `new`: the beginning of a definition, with what the systems' definitions already say filled in.
 
+mod connector;
+
 use crate::definitions::Definitions;
 use crate::failure::{Exit, advise, usage};
-use crate::files::Root;
+use crate::files::{self, Root};
 use crate::terminal::Terminal;
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -11,7 +13,7 @@ use ml_connector_core::plan::{Connector, EventId, Operation, Trigger};
 use serde_json::Value as Document;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `new`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,14 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// The folder of a system that nobody has described yet.
+    Connector {
+        /// Its name, a lower-case word.
+        name: String,
+        /// The system's OpenAPI document, as JSON: its operations and their schemas are written down.
+        #[arg(long, value_name = "FILE")]
+        openapi: Option<PathBuf>,
+    },
     /// An integration with its first case.
     Mapping {
         /// Its name: `PAIRING/FLOW`.
@@ -39,7 +49,12 @@ enum What {
 }
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
-    let What::Mapping { name, from, to } = &args.what;
+    let (name, from, to) = match &args.what {
+        What::Connector { name, openapi } => {
+            return new_connector(name, openapi.as_deref(), terminal);
+        }
+        What::Mapping { name, from, to } => (name, from, to),
+    };
     let (pairing, flow) = name
         .split_once('/')
         .filter(|(pairing, flow)| is_name(pairing) && is_name(flow))
@@ -65,6 +80,39 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         (&case, case_text(name, &source, &sink, schemas)),
     ] {
         write_new(file, &text)?;
+        terminal.line(file.display().to_string())?;
+    }
+    terminal.tell("`ml-connector validate` says what is left to do");
+    Ok(Exit::Fine)
+}
+
+fn new_connector(
+    name: &str,
+    openapi: Option<&Path>,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Exit> {
+    if !is_name(name) {
+        return Err(usage(format!(
+            "`{name}` is no name: lower-case letters, digits and `-`, a letter first"
+        )));
+    }
+    let document = match openapi {
+        Some(file) => {
+            let read = serde_json::from_slice::<Document>(&files::read(file)?);
+            let document = read.map_err(|error| {
+                usage(format!(
+                    "`{}` is not JSON: {error}; convert a YAML document first",
+                    file.display()
+                ))
+            })?;
+            Some(document)
+        }
+        None => None,
+    };
+    let root = Root::above(Path::new("."))?;
+    for (file, text) in connector::files(name, document.as_ref()) {
+        let file = root.join(&file);
+        write_new(&file, &text)?;
         terminal.line(file.display().to_string())?;
     }
     terminal.tell("`ml-connector validate` says what is left to do");

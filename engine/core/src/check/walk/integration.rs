@@ -10,13 +10,16 @@ use std::rc::Rc;
 
 pub(super) fn walk<'a>(walk: &mut Walk<'a>, library: &'a Library, integration: &'a Integration) {
     let owner = Owner::Integration(integration);
-    let params = Scope::new().with("params", Entry::of(&integration.params));
-    let mut before = params.clone().with("event", event(integration));
+    let params = Entry::of(&integration.params);
+    let mut before = Scope::new()
+        .with("event", event(integration))
+        .with("params", params.clone());
     let mut scope = match &integration.aggregate {
         None => before.clone(),
-        Some(_) => params
+        Some(_) => Scope::new()
             .with("events", Entry::List(Box::new(event(integration))))
             .with("group", group())
+            .with("params", params)
             .refusing("event", "several events make one delivery: read `events`"),
     };
     let required_by = Rc::new(scope.clone());
