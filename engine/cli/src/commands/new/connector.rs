@@ -338,7 +338,7 @@ mod tests {
         for part in [
             "list_pay_runs:",
             "post_pay_runs:",
-            "get_pay_runs_runid:",
+            "get_pay_runs_run_id:",
             "path: \"/pay-runs/{{ input.run_id }}\"",
             "repeat: none",
             "repeat: natural",
