@@ -417,11 +417,7 @@ static PAGE_CURSOR: Table = Table {
                 Shape::JsonPath,
                 "Where it stands in the body, whatever it is. Null, empty or missing ends.",
             ),
-            optional(
-                "parameter",
-                Shape::Text,
-                "The query parameter that it becomes. None: the request inserts `page.cursor` itself.",
-            ),
+            optional("parameter", Shape::Text, "The query parameter, if any."),
             optional(
                 "more",
                 Shape::JsonPath,
