@@ -87,9 +87,11 @@ impl Call<'_> {
 
     fn invoices(&self, tables: &Tables) -> Row {
         let one = self.inputs.id("P_PAYMENT_SCHEDULE_ID");
+        let customer = self.inputs.id("P_CUST_ACCOUNT_ID");
         let wanted = |invoice: &&Invoice| {
             Some(invoice.org) == self.scope.org
                 && one.is_none_or(|one| one == invoice.schedule_id)
+                && customer.is_none_or(|customer| customer == invoice.customer)
                 && invoice.complete
                 && (self.switches.all_classes || ["INV", "DM", "CB"].contains(&invoice.class))
                 && (self.switches.closed_too || invoice.status() == "OP")

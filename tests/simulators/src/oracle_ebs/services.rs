@@ -203,7 +203,13 @@ joined!(CREATE_AND_APPLY = STANDARD, CASH, APPLYING, PROCESSOR);
 joined!(CREATE_ON_ACCOUNT = STANDARD, CASH, APPLYING, PROCESSOR);
 joined!(CREATE_MISC = STANDARD, CASH, MISC);
 joined!(REVERSE = STANDARD, BY_RECEIPT, REVERSING);
-joined!(INVOICES = PAGE, &[("P_PAYMENT_SCHEDULE_ID", Number)]);
+joined!(
+    INVOICES = PAGE,
+    &[
+        ("P_PAYMENT_SCHEDULE_ID", Number),
+        ("P_CUST_ACCOUNT_ID", Number),
+    ]
+);
 joined!(CUSTOMERS = PAGE, &[("P_CUST_ACCOUNT_ID", Number)]);
 
 const fn procedure(

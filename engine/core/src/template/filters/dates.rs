@@ -27,6 +27,12 @@ pub(super) const TABLE: &[Spec] = &[
         "a date or timestamp `n` days later",
         add_days,
     ),
+    Spec::filter(
+        "add_hours",
+        &[Param::required("n")],
+        "a timestamp `n` hours later",
+        add_hours,
+    ),
 ];
 
 enum Moment {
@@ -81,6 +87,19 @@ fn to_date(args: &[Value]) -> Result<Value, Trouble> {
             .map_err(|_| "the text is not a date as the format says")?
     };
     Ok(Value::from(day.to_string()))
+}
+
+fn add_hours(args: &[Value]) -> Result<Value, Trouble> {
+    let hours = arg(args, 1)
+        .as_i64()
+        .and_then(|hours| Span::new().try_hours(hours).ok())
+        .ok_or("the number of hours must be a whole number")?;
+    let Moment::Instant(instant) = moment(arg(args, 0))? else {
+        return Err("hours are added to a timestamp, not to a date".into());
+    };
+    let later = instant.checked_add(hours);
+    let later = later.map_err(|_| Trouble::from("the timestamp is out of range"))?;
+    Ok(Value::from(later.to_string()))
 }
 
 fn add_days(args: &[Value]) -> Result<Value, Trouble> {

@@ -130,6 +130,15 @@ pub(super) const TESTS: &[Spec] = &[
         },
     ),
     Spec::test("in", OTHER, "as the operator `in`", contains),
+    Spec::test(
+        "amounts_to",
+        OTHER,
+        "whether two numbers are equal, where either may be a text that is strictly one",
+        |args| {
+            let same = super::number(arg(args, 0))?.compare(&super::number(arg(args, 1))?)?;
+            Ok(Value::from(same.is_eq()))
+        },
+    ),
     Spec::test("eq", OTHER, "as the operator `==`", |args| {
         equal(arg(args, 0), arg(args, 1)).map(Value::from)
     }),

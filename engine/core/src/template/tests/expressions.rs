@@ -210,6 +210,22 @@ fn texts_and_lists() {
 }
 
 #[test]
+fn amounts_are_equal_however_they_are_written() {
+    check(&[
+        ("'250' is amounts_to('250.00')", "true"),
+        ("'250.5' is amounts_to(250)", "false"),
+        (
+            "['1', '1.50', '1.5'] | select('amounts_to', '1.500') | length",
+            "2",
+        ),
+        (
+            "'x' is amounts_to(1)",
+            "a number is needed where a text stands",
+        ),
+    ]);
+}
+
+#[test]
 fn dates() {
     check(&[
         ("payment.on | date('%d/%m/%Y')", "\"14/03/2026\""),
@@ -221,6 +237,14 @@ fn dates() {
         (
             "'2026-03-14T00:00:00Z' | add_days(1)",
             "\"2026-03-15T00:00:00Z\"",
+        ),
+        (
+            "'2026-03-14T05:00:00Z' | add_hours(-8)",
+            "\"2026-03-13T21:00:00Z\"",
+        ),
+        (
+            "payment.on | add_hours(1)",
+            "hours are added to a timestamp, not to a date",
         ),
         (
             "payment.on | date('%H')",
