@@ -342,14 +342,7 @@ impl Rehearsal<'_> {
                 operation: prepared.operation,
             });
         };
-        let idempotency_key = match operation.write().map(|write| &write.repeat) {
-            Some(Repeat::IdempotencyKey { length_max, .. }) => Some(mapping::idempotency_key(
-                &self.instance.id,
-                dedup_key,
-                *length_max,
-            )),
-            Some(Repeat::LookUp(_) | Repeat::Natural | Repeat::None) | None => None,
-        };
+        let idempotency_key = self.key(operation, dedup_key);
         let reference = prepared.reference.as_ref().map(Reference::as_str);
         let call = call(
             connection,
@@ -358,7 +351,7 @@ impl Rehearsal<'_> {
             reference,
             idempotency_key.as_deref(),
         );
-        let (request, verdict_possible) = match self.first_request(&call) {
+        let (request, verdict_possible) = match self.first_request(&call, dedup_key) {
             Ok(request) => request,
             Err(error) => return End::Unwritable(error),
         };
@@ -392,7 +385,11 @@ impl Rehearsal<'_> {
 impl Rehearsal<'_> {
     /// The request that is sent first, and whether its answer is the whole write's. A sequence's is its first step's, and what
     /// that answers says nothing of the steps behind it.
-    fn first_request(&self, call: &Call<'_>) -> Result<(HttpRequest, bool), EncodeError> {
+    fn first_request(
+        &self,
+        call: &Call<'_>,
+        dedup_key: &DedupKey,
+    ) -> Result<(HttpRequest, bool), EncodeError> {
         let Some(step) = protocol::steps(protocol::variant(call)?).first() else {
             let shown = self.shown(call.operation, call.input);
             let call = Call {
@@ -407,13 +404,29 @@ impl Rehearsal<'_> {
                 operation: step.operation.clone(),
             });
         };
+        // Each step is a request of its own, so each has a key of its own.
+        let own_key = DedupKey::new(format!("{dedup_key}#{}", step.name));
+        let key = self.key(operation, &own_key);
         let shown = self.shown(operation, &input);
         let call = Call {
             operation,
             input: &shown,
+            idempotency_key: key.as_deref(),
             ..call.clone()
         };
         Ok((protocol::encode(&call, &Masked)?, false))
+    }
+
+    /// The key that a write of this operation carries.
+    fn key(&self, operation: &Operation, dedup_key: &DedupKey) -> Option<String> {
+        match operation.write().map(|write| &write.repeat) {
+            Some(Repeat::IdempotencyKey { length_max, .. }) => Some(mapping::idempotency_key(
+                &self.instance.id,
+                dedup_key,
+                *length_max,
+            )),
+            Some(Repeat::LookUp(_) | Repeat::Natural | Repeat::None) | None => None,
+        }
     }
 }
 
