@@ -222,11 +222,11 @@ fn entry_row(entry: &Entry, switches: &Switches) -> Row {
     }
 }
 
-fn members(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
+fn members(mut value: Value) -> Map<String, Value> {
+    value
+        .as_object_mut()
+        .map(std::mem::take)
+        .unwrap_or_default()
 }
 
 fn text_of(value: &Value) -> String {

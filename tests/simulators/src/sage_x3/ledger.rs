@@ -341,14 +341,16 @@ fn balance(draft: &Draft) -> Option<Message> {
 
 fn by_fault(fault: Option<&Fault>, draft: &Draft) -> Option<Message> {
     let key = format!("{} {}", draft.site, draft.kind);
-    match fault? {
-        Fault::Locked => Some(Message::error(
+    let fault = fault?;
+    if *fault == Fault::PeriodClosed {
+        return Some(closed(draft.date?, &draft.site));
+    }
+    (*fault == Fault::Locked).then(|| {
+        Message::error(
             format!("{key}: record being modified by another user"),
             format!("{key} : fiche en cours de modification"),
-        )),
-        Fault::PeriodClosed => Some(closed(draft.date?, &draft.site)),
-        _ => None,
-    }
+        )
+    })
 }
 
 /// Lines with their amounts in the ledger's currency; the last one takes what rounding leaves over, so that the ledger

@@ -441,8 +441,12 @@ fn project(value: &Value, fields: &[Field]) -> Result<Value, Fail> {
             Ok(Value::Object(out))
         }
         Value::Null => Ok(Value::Null),
-        scalar if fields.is_empty() => Ok(scalar.clone()),
-        _ => Err(Fail::plain("A scalar has no subfields.")),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) if fields.is_empty() => {
+            Ok(value.clone())
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Err(Fail::plain("A scalar has no subfields."))
+        }
     }
 }
 
