@@ -39,6 +39,7 @@
 //! [`Story::end`], which asks the books of both sides and not the engine.
 
 mod network;
+mod oracle_ebs_gocardless;
 mod sage_x3_gocardless;
 mod story;
 mod syspro_gocardless;

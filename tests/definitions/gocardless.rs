@@ -209,7 +209,8 @@ fn events_are_asked_for_from_an_instant_on_and_page_by_page() {
         ) else {
             panic!("the page is not read");
         };
-        assert_eq!(next, expected);
+        let cursor = next.and_then(|next| next.get("cursor").cloned());
+        assert_eq!(cursor, expected);
     }
     assert!(now() > "2026-03-16T08:50:00Z".parse().unwrap());
 }

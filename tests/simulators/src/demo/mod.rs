@@ -13,6 +13,7 @@
 mod closing;
 mod collector;
 mod files;
+mod oracle_ebs_gocardless;
 mod pairing;
 mod plan;
 pub mod syspro_gocardless;
@@ -25,7 +26,7 @@ pub use plan::Options;
 pub use world::{CrosswalkRow, Progress, World};
 
 /// All pairings, in the order in which they are shown.
-pub const PAIRINGS: &[Pairing] = &[syspro_gocardless::PAIRING];
+pub const PAIRINGS: &[Pairing] = &[syspro_gocardless::PAIRING, oracle_ebs_gocardless::PAIRING];
 
 /// Why a world cannot be set up or go on.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,10 @@ pub(crate) static OPERATION: Tagged = Tagged {
     variants: &[("read", &READ), ("write", &WRITE), ("session", &SESSION)],
 };
 
+const fn count(min: u64, max: u64) -> Shape {
+    Shape::Count { min, max }
+}
+
 static COMMON: &[Field] = &[
     default(
         "input",
@@ -239,7 +243,7 @@ static IDEMPOTENCY_KEY: Table = Table {
         required("header", Shape::Text, "The header field that carries it."),
         default(
             "length_max",
-            Shape::Count { min: 16, max: 1024 },
+            count(16, 1024),
             "128",
             "The most characters it may have.",
         ),
@@ -292,7 +296,7 @@ static LOOK_UP: Table = Table {
             ),
             default(
                 "absences",
-                Shape::Count { min: 1, max: 20 },
+                count(1, 20),
                 "2",
                 "Look-ups in a row, a settle time apart, that prove that it is not there.",
             ),
@@ -334,10 +338,7 @@ static REFERENCE: Table = Table {
     rows: &[&[
         required(
             "length_max",
-            Shape::Count {
-                min: 1,
-                max: 10_000,
-            },
+            count(1, 10_000),
             "The most bytes, in `encoding`.",
         ),
         default(
@@ -399,10 +400,7 @@ static PAGINATE: Tagged = Tagged {
 
 static PAGES: &[Field] = &[default(
     "pages_max",
-    Shape::Count {
-        min: 1,
-        max: 1_000_000,
-    },
+    count(1, 1_000_000),
     "1000",
     "No more pages than this; reaching it is an error, never a silent end.",
 )];
@@ -439,14 +437,7 @@ static PAGE_OFFSET: Table = Table {
                 Shape::Text,
                 "The query parameter. None: the request inserts `page.offset` itself.",
             ),
-            required(
-                "size",
-                Shape::Count {
-                    min: 1,
-                    max: 100_000,
-                },
-                "Items on a full page.",
-            ),
+            required("size", count(1, 100_000), "Items on a full page."),
             optional(
                 "total",
                 Shape::JsonPath,
@@ -471,20 +462,8 @@ static PAGE_NUMBER: Table = Table {
     rows: &[
         &[
             required("parameter", Shape::Text, "The query parameter."),
-            default(
-                "first",
-                Shape::Count { min: 0, max: 1 },
-                "1",
-                "The first page's number.",
-            ),
-            required(
-                "size",
-                Shape::Count {
-                    min: 1,
-                    max: 100_000,
-                },
-                "Items on a full page.",
-            ),
+            default("first", count(0, 1), "1", "The first page's number."),
+            required("size", count(1, 100_000), "Items on a full page."),
         ],
         PAGES,
     ],
