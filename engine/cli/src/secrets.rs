@@ -125,7 +125,7 @@ mod tests {
     use super::VaultSecrets;
     use jiff::Timestamp;
     use ml_connector_runtime::{Secret, SecretError, SecretSource as _};
-    use ml_connector_store::vault::{self, Key, Vault};
+    use ml_connector_store::vault::{Key, Vault};
 
     fn key() -> Key {
         Key::Bytes([7; 32])
