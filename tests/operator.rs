@@ -165,7 +165,7 @@ fn the_monday_after_is_seen_explained_and_repaired_by_command_and_by_api() {
         .ends(2);
     sealed.run(&["replay", "dlv_1"]).ends(2);
 
-    let trail = sealed.run(&["audit", "show", "PM1", "--format", "json"]);
+    let trail = sealed.run(&["audit", "show", "EV1", "--format", "json"]);
     crate::cli::assert_conforms(&sealed, "history", &trail.json());
     assert!(trail.out.contains("test customers"), "{trail:?}");
     engine.stop();

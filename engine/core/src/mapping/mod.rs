@@ -8,14 +8,16 @@
 //! receipt ──remember──► crosswalk entries
 //! ```
 
+mod again;
 mod group;
 mod prepare;
 mod route;
 #[cfg(test)]
 mod tests;
 
+pub use again::reference_again;
 pub use group::{Gathered, Gathering, completeness, gathering, subject};
-pub use prepare::{Preparation, reference_again};
+pub use prepare::Preparation;
 pub use route::{Routing, idempotency_key, route};
 
 use prepare::given_to;
