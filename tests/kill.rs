@@ -148,7 +148,7 @@ async fn round(pairing: Pairing, seed: u64, records: usize) -> Round {
         kills += 1;
         engine = lab.start();
     }
-    let settled = world.settle(Duration::from_secs(240), |_| {}).await;
+    let settled = world.settle(Duration::from_secs(240), |_| {}).await && lab.rests().await;
     // Time for whatever would still be posted a second time.
     tokio::time::sleep(Duration::from_secs(2)).await;
     lab.stop(engine, settled);
@@ -263,6 +263,28 @@ impl Lab {
             std::thread::sleep(Duration::from_millis(3));
         }
         child
+    }
+
+    /// Waits until the engine has nothing under way: what stands in the target may still have to be confirmed.
+    async fn rests(&self) -> bool {
+        for _ in 0..600 {
+            let ran = self.sealed.run(&["status", "--format", "json"]);
+            let status: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+            let waiting: u64 = status["integrations"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|one| {
+                    ["pending", "in_flight", "uncertain"].map(|state| &one["states"][state])
+                })
+                .map(|number| number.as_u64().unwrap())
+                .sum();
+            if waiting == 0 {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        false
     }
 
     /// SIGTERM, and an orderly end.
