@@ -73,7 +73,10 @@ async fn only_what_differs_is_an_event_and_only_a_whole_list_deletes() {
     poll(&world, &all).await;
     assert_eq!(keys(&world).await, ["PM1-1", "PM2-1", "PM3-1"]);
     world
-        .until_true("they are posted", async || world.ledger.posted().len() == 3)
+        .until_true("they are delivered and recorded so", async || {
+            let all = world.deliveries().await;
+            all.len() == 3 && all.iter().all(|one| one.state.kind().is_terminal())
+        })
         .await;
     let head = world.store().head().await.unwrap();
     let mut later = all.clone();

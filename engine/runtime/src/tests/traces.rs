@@ -51,7 +51,8 @@ async fn an_event_is_one_trace_from_its_acceptance_to_its_delivery_after_a_resta
     };
     world
         .while_time_passes("spans are sent", SECOND / 2, async || {
-            (!spans("send").is_empty() && !spans("accept").is_empty()).then_some(())
+            let sent = |name| !spans(name).is_empty();
+            (sent("send") && sent("accept") && sent("deliver")).then_some(())
         })
         .await;
     world.crash_and_restart().await;
