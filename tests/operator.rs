@@ -289,7 +289,7 @@ fn an_export_verifies_by_the_recipe_and_not_when_it_was_touched() {
     assert_eq!(verified(&rows).unwrap(), head);
 
     let mut changed = lines.clone();
-    let meta = changed[3]["meta"].as_str().unwrap().replacen("e", "E", 1);
+    let meta = changed[3]["meta"].as_str().unwrap().replacen('e', "E", 1);
     changed[3]["meta"] = json!(meta);
     assert!(verified(&changed).unwrap_err().contains("record 4"));
     let mut removed = lines.clone();

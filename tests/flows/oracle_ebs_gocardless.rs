@@ -397,10 +397,11 @@ async fn money_that_goes_back_reverses_its_receipt() {
             .any(|hold| hold.why.contains("a part of the payment")),
         "{holds:#?}"
     );
-    let erp = lock(&cast.erp);
-    let reversed = erp.receipts().filter(|receipt| receipt.reversal.is_some());
-    assert_eq!(reversed.count(), 3);
-    drop(erp);
+    {
+        let erp = lock(&cast.erp);
+        let reversed = erp.receipts().filter(|receipt| receipt.reversal.is_some());
+        assert_eq!(reversed.count(), 3);
+    }
     story.end().await;
 }
 

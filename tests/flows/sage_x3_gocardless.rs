@@ -107,7 +107,10 @@ impl Cast {
             } else {
                 String::new()
             };
-            site += &format!("  - {{ use: sage-x3-gocardless/{name}{params} }}\n");
+            site.push_str("  - { use: sage-x3-gocardless/");
+            site.push_str(name);
+            site.push_str(&params);
+            site.push_str(" }\n");
         }
         let client = if way == CLOUD {
             "cloud-secret"

@@ -59,6 +59,7 @@ impl Cast {
         Self::with(paychex::Switches::default())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is this story's own")]
     fn with(switches: paychex::Switches) -> Self {
         let now: Timestamp = BEGIN.parse().unwrap();
         let link_base = PAYROLL.to_owned();

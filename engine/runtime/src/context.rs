@@ -254,6 +254,6 @@ pub(crate) async fn off_thread<T: Send + 'static>(
 ) -> Result<T, tokio::task::JoinError> {
     match tokio::runtime::Handle::current().runtime_flavor() {
         tokio::runtime::RuntimeFlavor::CurrentThread => Ok(work()),
-        _ => tokio::task::spawn_blocking(work).await,
+        tokio::runtime::RuntimeFlavor::MultiThread | _ => tokio::task::spawn_blocking(work).await,
     }
 }

@@ -143,13 +143,12 @@ impl Listener {
             }
         };
         let quiet = self.instance.integration.aggregate.as_ref();
-        let (state, joins) = match trouble {
+        let (state, joins) = if let Some(trouble) = trouble {
             // It is about this event alone.
-            Some(trouble) => (held(trouble, now), None),
-            None => {
-                let due_at = quiet.map_or(now, |aggregate| later(now, aggregate.quiet));
-                (DeliveryState::Pending { due_at }, joins)
-            }
+            (held(trouble, now), None)
+        } else {
+            let due_at = quiet.map_or(now, |aggregate| later(now, aggregate.quiet));
+            (DeliveryState::Pending { due_at }, joins)
         };
         let (instance, lane) = (self.instance.id.clone(), self.lane.clone());
         Some(NewDelivery {

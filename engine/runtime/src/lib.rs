@@ -14,6 +14,7 @@
         clippy::indexing_slicing,
         clippy::wildcard_enum_match_arm,
         clippy::disallowed_methods,
+        clippy::float_cmp,
         clippy::match_wild_err_arm,
         clippy::format_collect,
         clippy::unused_async,

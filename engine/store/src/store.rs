@@ -790,6 +790,7 @@ impl Store {
     /// # Errors
     /// If it cannot be read.
     #[cfg(any(test, feature = "simulation"))]
+    #[expect(clippy::type_complexity, reason = "keys and values as they are")]
     pub fn dump(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
         Ok(self.shared()?.view.dump()?)
     }
@@ -1105,7 +1106,7 @@ async fn off_thread<T: Send + 'static>(
 ) -> Result<T, tokio::task::JoinError> {
     match tokio::runtime::Handle::current().runtime_flavor() {
         tokio::runtime::RuntimeFlavor::CurrentThread => Ok(work()),
-        _ => tokio::task::spawn_blocking(work).await,
+        tokio::runtime::RuntimeFlavor::MultiThread | _ => tokio::task::spawn_blocking(work).await,
     }
 }
 

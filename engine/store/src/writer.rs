@@ -29,6 +29,7 @@ pub(crate) struct Job {
 
 /// What the thread is sent.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a stop is sent once")]
 pub(crate) enum Order {
     Do(Job),
     Stop,
@@ -36,6 +37,10 @@ pub(crate) enum Order {
 
 /// How commands reach the writer.
 #[derive(Debug)]
+#[cfg_attr(
+    feature = "simulation",
+    expect(clippy::large_enum_variant, reason = "one for each store")
+)]
 pub(crate) enum Orders {
     /// By a channel to its thread.
     Thread(Sender<Order>),

@@ -45,7 +45,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-const SITE: &str = r#"
+const SITE: &str = r"
 version: 1
 site: campaign
 connections:
@@ -58,7 +58,7 @@ integrations:
   - use: payhub-ledgerd/batches
   - use: payhub-ledgerd/states
   - use: payhub-ledgerd/reversals
-"#;
+";
 
 /// The plan of a version: 0, or 1 in which retries are spaced otherwise, a sequence waits otherwise and a step stands
 /// under another name in what is read.

@@ -55,7 +55,6 @@ fn main() -> ExitCode {
     let terminal = std::io::stderr().is_terminal();
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs.max(1) {
-            #[expect(clippy::disallowed_methods, reason = "each thread runs whole seeds")]
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

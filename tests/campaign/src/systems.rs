@@ -227,7 +227,7 @@ impl Systems {
         match (request.method, path.as_str()) {
             (Method::Get, "/ready") => return reply(200, &json!({})),
             (Method::Post, "/logon") => {
-                if body["password"] != PASSWORD {
+                if body.get("password").and_then(Value::as_str) != Some(PASSWORD) {
                     return reply(403, &json!({}));
                 }
                 self.log_ons += 1;

@@ -226,6 +226,10 @@ pub struct Group {
     pub open: bool,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
 fn is_none(again: &u32) -> bool {
     *again == 0
 }

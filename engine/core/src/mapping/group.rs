@@ -126,6 +126,10 @@ pub fn completeness(
 }
 
 /// What the mapping of a delivery of several events reads in place of an event.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the events belong to the subject from here on"
+)]
 pub fn subject(events: Vec<Document>, group: &Gathered) -> Document {
     json!({ "events": events, "group": group.document() })
 }

@@ -214,7 +214,14 @@ impl Auth {
     pub fn ways(&self) -> Vec<&Self> {
         match self {
             Self::Choice(options) => options.iter().map(|option| &option.auth).collect(),
-            one => vec![one],
+            one @ (Self::None
+            | Self::Bearer { .. }
+            | Self::Basic { .. }
+            | Self::ApiKey { .. }
+            | Self::Session { .. }
+            | Self::OauthClient(_)
+            | Self::OauthRefresh(_)
+            | Self::Jwt(_)) => vec![one],
         }
     }
 }
@@ -459,6 +466,10 @@ impl EventId {
 
 /// How events come.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few of them, and they live as long as the plan"
+)]
 pub enum TriggerKind {
     /// The system calls us.
     Webhook(Webhook),

@@ -73,7 +73,7 @@ fn embed(document: &mut Document, format: &AnswerFormat) -> Result<(), String> {
             }
             Ok(())
         }
-        _ => Ok(()),
+        Document::Null | Document::Bool(_) | Document::Number(_) | Document::String(_) => Ok(()),
     }
 }
 

@@ -66,7 +66,11 @@ pub fn readable(request: &str, body: &str) -> Document {
         let query = query_parameters(query).into_iter();
         let query = query.map(|(name, value)| match value {
             Document::String(text) => (name, structured(text)),
-            other => (name, other),
+            other @ (Document::Null
+            | Document::Bool(_)
+            | Document::Number(_)
+            | Document::Array(_)
+            | Document::Object(_)) => (name, other),
         });
         document.insert("query".to_owned(), Document::Object(query.collect()));
     }

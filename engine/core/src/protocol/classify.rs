@@ -196,7 +196,12 @@ fn without_personal(call: &Call<'_>, answer: &Answer, said: &str) -> String {
             Document::Array(items) if call.operation.result.list => {
                 values.extend(items.iter().flat_map(|item| personal_values(item, schema)));
             }
-            result => values.extend(personal_values(&result, schema)),
+            result @ (Document::Null
+            | Document::Bool(_)
+            | Document::Number(_)
+            | Document::String(_)
+            | Document::Array(_)
+            | Document::Object(_)) => values.extend(personal_values(&result, schema)),
         }
     }
     blotted(said, &values)

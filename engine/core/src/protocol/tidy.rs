@@ -31,8 +31,20 @@ fn object(members: Map<String, Document>, format: &AnswerFormat) -> Document {
         let value = match value {
             Document::Array(_) => value,
             Document::Null if is_list => Document::Array(Vec::new()),
-            one if is_list => Document::Array(vec![one]),
-            one => one,
+            one @ (Document::Null
+            | Document::Bool(_)
+            | Document::Number(_)
+            | Document::String(_)
+            | Document::Object(_))
+                if is_list =>
+            {
+                Document::Array(vec![one])
+            }
+            one @ (Document::Null
+            | Document::Bool(_)
+            | Document::Number(_)
+            | Document::String(_)
+            | Document::Object(_)) => one,
         };
         tidy.insert(name, value);
     }

@@ -168,12 +168,11 @@ pub fn split(
 fn once_each(events: &mut Vec<RawEvent>) -> Result<(), WebhookError> {
     let mut seen: HashMap<String, Bytes> = HashMap::with_capacity(events.len());
     let mut differ = false;
-    events.retain(|event| match seen.get(&event.id) {
-        Some(raw) => {
+    events.retain(|event| {
+        if let Some(raw) = seen.get(&event.id) {
             differ |= *raw != event.raw;
             false
-        }
-        None => {
+        } else {
             seen.insert(event.id.clone(), event.raw.clone());
             true
         }

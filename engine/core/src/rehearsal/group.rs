@@ -46,7 +46,11 @@ impl Rehearsal<'_> {
     fn gathered(&self) -> Result<Option<Group<'_>>, (Option<DedupKey>, Trouble)> {
         let events = match self.event {
             Document::Array(events) => events.as_slice(),
-            one => std::slice::from_ref(one),
+            one @ (Document::Null
+            | Document::Bool(_)
+            | Document::Number(_)
+            | Document::String(_)
+            | Document::Object(_)) => std::slice::from_ref(one),
         };
         let mut group: Option<Group<'_>> = None;
         for event in events {

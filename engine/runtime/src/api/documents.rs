@@ -162,6 +162,7 @@ impl Overview {
 
 /// The program's version.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the names of the answer")]
 pub(super) struct Version {
     /// Of the program.
     pub(super) version: String,

@@ -3,7 +3,7 @@
 //! ```text
 //! request ─► route (the table) ─► token, role ─► parameters, body ─► operator::Command ─► Reply ─► document
 //! ```
-//! The table in [`routes`] is the only list of what there is: the listener, the roles and the OpenAPI document are made of
+//! The table in `routes` is the only list of what there is: the listener, the roles and the OpenAPI document are made of
 //! it. A handler translates, and nothing else: what is done is an [`operator::Command`](crate::operator::Command), the same
 //! that the command line sends over the control socket.
 //!
@@ -117,6 +117,7 @@ async fn read(body: Body, bytes_max: usize) -> Result<axum::body::Bytes, Problem
         .map_err(|_| Problem::too_long(bytes_max))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the answer ends here")]
 fn written(answer: Answer) -> Response {
     match serde_json::to_vec(&answer.document) {
         Ok(body) => (

@@ -56,7 +56,7 @@ impl Granted {
         let seconds = |value: &Document| match value {
             Document::Number(number) => number.as_u64(),
             Document::String(text) => text.trim().parse().ok(),
-            _ => None,
+            Document::Null | Document::Bool(_) | Document::Array(_) | Document::Object(_) => None,
         };
         Some(Self {
             access_token: text(client.access_token)?,

@@ -161,6 +161,7 @@ impl Job {
 }
 
 /// What a look-up came to.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Verdict {
     Known(Event, Option<Exchange>),
     /// It could not be asked before this connection admits calls.

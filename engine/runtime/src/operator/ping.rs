@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Logs in to a connection's system and reads something harmless, without an engine.
 ///
-/// While an engine runs, send [`Command::Ping`] to it instead: some systems end the engine's
+/// While an engine runs, send `Command::Ping` to it instead: some systems end the engine's
 /// session when the same user logs on a second time.
 pub async fn ping(connection: &Arc<Connection>, seams: &Seams) -> Pinged {
     let sessions = Sessions::default();
@@ -95,9 +95,11 @@ async fn ping_step(link: &Arc<Link>, health: &Health) -> PingStep {
                 Failure::Shared(_) | Failure::Stopping => (String::new(), String::new()),
             };
             step.error = Some(format!("not asked again: {why}"));
-            step.help = format!("{help}; `ml-connector resume` lets it be tried again")
-                .trim_start_matches("; ")
-                .to_owned();
+            let resume = "`ml-connector resume` lets it be tried again";
+            step.help = match help.as_str() {
+                "" => resume.to_owned(),
+                help => format!("{help}; {resume}"),
+            };
         }
         Err(Failure::Stopping) => step.error = Some("the engine is stopping".to_owned()),
     }

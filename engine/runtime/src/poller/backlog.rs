@@ -99,7 +99,9 @@ impl Direction {
 /// Items oldest first.
 pub(super) fn oldest_first(items: Vec<Item>) -> Vec<Item> {
     let mut direction = Direction::default();
-    items.iter().for_each(|item| direction.see(item.at));
+    for item in &items {
+        direction.see(item.at);
+    }
     let mut items: Vec<_> = items.into_iter().enumerate().collect();
     direction.sort(&mut items);
     items.into_iter().map(|(_, item)| item).collect()

@@ -291,14 +291,11 @@ impl Reading<'_> {
 
     fn look_at(&self, cursor: Option<&Cursor>, document: &Document) -> Result<Listed, Failed> {
         let raw = Bytes::from(serde_json::to_vec(document).map_err(definition)?);
-        let id = match self.trigger.id.of(document, self.now) {
-            Some(id) => id,
-            None => {
-                // The same content is the same item when it is listed again.
-                let id = format!("no id, sha256 {}", hex::of(&Sha256::digest(&raw)));
-                let why = format!("has no `{}`", self.trigger.id.words());
-                return Ok(Listed::Odd { id, raw, why });
-            }
+        let Some(id) = self.trigger.id.of(document, self.now) else {
+            // The same content is the same item when it is listed again.
+            let id = format!("no id, sha256 {}", hex::of(&Sha256::digest(&raw)));
+            let why = format!("has no `{}`", self.trigger.id.words());
+            return Ok(Listed::Odd { id, raw, why });
         };
         let Some(cursor) = cursor else {
             let at = self.now;

@@ -149,15 +149,12 @@ fn decoded(text: &str) -> String {
     while let Some((first, tail)) = rest.split_first() {
         let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
         let byte = digits.and_then(ml_connector_core::hex::read);
-        match (first, byte.as_deref()) {
-            (b'%', Some([byte])) => {
-                bytes.push(*byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let (b'%', Some([byte])) = (first, byte.as_deref()) {
+            bytes.push(*byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -43,15 +43,16 @@ async fn new_definitions_take_over_when_the_calls_under_way_have_ended() {
     world.ledger.release();
     assert!(reload.await.unwrap().unwrap());
     world.until_state("PM3", "delivered").await;
-    let state = world.ledger.state();
-    let notes: Vec<_> = state.receipts.iter().map(|one| &one["note"]).collect();
-    assert_eq!(notes, ["for CU1", "for CU1", "again CU1"]);
-    assert_eq!(
-        (state.log_ons, state.log_offs),
-        (2, 1),
-        "the session before was ended before the next began"
-    );
-    drop(state);
+    {
+        let state = world.ledger.state();
+        let notes: Vec<_> = state.receipts.iter().map(|one| &one["note"]).collect();
+        assert_eq!(notes, ["for CU1", "for CU1", "again CU1"]);
+        assert_eq!(
+            (state.log_ons, state.log_offs),
+            (2, 1),
+            "the session before was ended before the next began"
+        );
+    }
     assert!(reloaded(&world).await.unwrap().loaded);
     // The same once more is no change.
     let (engine, seams) = (world.engine().clone(), world.seams());

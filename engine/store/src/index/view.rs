@@ -649,6 +649,7 @@ impl View {
     /// # Errors
     /// If the tree cannot be read.
     #[cfg(any(test, feature = "simulation"))]
+    #[expect(clippy::type_complexity, reason = "keys and values as they are")]
     pub(crate) fn dump(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Unusable> {
         let all = self.range(&IVec::from(b"\""), &IVec::from(&[0xff]), usize::MAX)?;
         let copy = |(key, value): (IVec, IVec)| (key.to_vec(), value.to_vec());

@@ -100,6 +100,7 @@ impl SimulatedDisk {
     }
 
     /// A copy as a crash of the process alone would leave it.
+    #[must_use]
     pub fn after_kill(&self) -> Self {
         let state = self.state();
         let mut files = state.files.clone();
@@ -115,6 +116,7 @@ impl SimulatedDisk {
     }
 
     /// A copy as a power cut would leave it: `draw` decides, sector by sector, what of the unsynced part survives.
+    #[must_use]
     pub fn after_power_cut(&self, draw: &mut impl FnMut() -> u64) -> Self {
         let state = self.state();
         let mut files = BTreeMap::new();

@@ -145,7 +145,7 @@ impl Simulator {
         }
         match member("grant_type")?.as_str() {
             "authorization_code" => {
-                self.redeem(&member("code")?, &member("redirect_uri")?, &client)?
+                self.redeem(&member("code")?, &member("redirect_uri")?, &client)?;
             }
             "refresh_token" => self.rotate(&member("refresh_token")?, &client, now)?,
             _ => return Err(message(400, "Grant type not allowed")),

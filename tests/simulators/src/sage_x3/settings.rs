@@ -331,7 +331,7 @@ impl Switches {
             }),
             with("camel-case tokens", |s| s.camel_case_tokens = true),
             with("short token lives", |s| {
-                s.access_life = Duration::from_secs(5)
+                s.access_life = Duration::from_secs(5);
             }),
             with("parts in any order", |s| s.strict_order = false),
             with("other prefixes", |s| s.other_prefixes = true),

@@ -9,7 +9,9 @@ fn items(answer: &Value) -> Vec<String> {
     let rows = match rows {
         Value::Array(rows) => rows.clone(),
         Value::Null => Vec::new(),
-        one => vec![one.clone()],
+        one @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            vec![one.clone()]
+        }
     };
     let text = |row: &Value| row["TRX_NUMBER"].as_str().unwrap().to_owned();
     rows.iter().map(text).collect()

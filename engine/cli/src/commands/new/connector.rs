@@ -52,20 +52,21 @@ pub(super) fn files(name: &str, openapi: Option<&Document>) -> Files {
         operation(name, document, &found, &mut operations, &mut files);
     }
     if operations.is_empty() {
-        operations = "  status:\n    kind: read\n    request: { method: GET, path: / }\n    \
-                      result: { schema: {} }\n"
-            .to_owned();
+        operations.push_str(
+            "  status:\n    kind: read\n    request: { method: GET, path: / }\n    \
+             result: { schema: {} }\n",
+        );
         first_read = Some("status".to_owned());
     }
     let health = first_read.map_or_else(String::new, |read| {
         format!("# A harmless read that shows whether the connection works.\nhealth: {{ operation: {read} }}\n")
     });
     let base_url = openapi
-        .and_then(|openapi| openapi["servers"][0]["url"].as_str())
+        .and_then(|openapi| openapi.pointer("/servers/0/url")?.as_str())
         .filter(|url| url.starts_with("https://") && !url.contains('{'))
         .map_or_else(String::new, |url| format!(", default: {}", quoted(url)));
     let title = openapi
-        .and_then(|openapi| openapi["info"]["title"].as_str())
+        .and_then(|openapi| openapi.pointer("/info/title")?.as_str())
         .unwrap_or(name);
     let text = format!(
         "version: 1\nconnector: {name}\ntitle: {title}\nsettings:\n  base_url: {{ type: string{base_url} }}\n\
@@ -198,7 +199,9 @@ fn answer(connector: &str, openapi: &Document, found: &Found<'_>, files: &mut Fi
     let Some((_, content)) = media.into_iter().find(|(media, _)| media.contains("json")) else {
         return "{}".to_owned();
     };
-    let written = content["schema"]["$ref"].as_str();
+    let written = content
+        .pointer("/schema/$ref")
+        .and_then(|written| written.as_str());
     let name = written
         .and_then(|reference| reference.rsplit('/').next())
         .map_or_else(|| found.name.clone(), identifier);

@@ -351,7 +351,14 @@ fn secrets(context: &Context<'_>, connector: &Connector, findings: &mut Findings
                 let at = at.to_string();
                 route(["http", "auth", "of", &at, "auth", "refresh_token"])
             }
-            _ => route(["http", "auth", "refresh_token"]),
+            Auth::None
+            | Auth::Bearer { .. }
+            | Auth::Basic { .. }
+            | Auth::ApiKey { .. }
+            | Auth::Session { .. }
+            | Auth::OauthClient(_)
+            | Auth::OauthRefresh(_)
+            | Auth::Jwt(_) => route(["http", "auth", "refresh_token"]),
         };
         named.push((&oauth.refresh_token, place));
     }

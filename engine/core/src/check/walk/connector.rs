@@ -230,7 +230,7 @@ impl<'a> One<'_, 'a> {
                 self.call(&named, &over.with, &settings);
                 let element = match result(self.found(&over.operation)) {
                     Entry::List(each) => *each,
-                    other => other,
+                    other @ (Entry::Schema(_) | Entry::Group(_) | Entry::Columns(_)) => other,
                 };
                 let seen = Rc::new(self.scope().with("over", element.clone()));
                 if let Some(when) = &over.when {
@@ -341,7 +341,14 @@ impl<'a> One<'_, 'a> {
         let ways = self.connector.http.auth.ways();
         let logon = ways.into_iter().find_map(|way| match way {
             Auth::Session { logon, .. } => Some(logon),
-            _ => None,
+            Auth::None
+            | Auth::Bearer { .. }
+            | Auth::Basic { .. }
+            | Auth::ApiKey { .. }
+            | Auth::OauthClient(_)
+            | Auth::OauthRefresh(_)
+            | Auth::Jwt(_)
+            | Auth::Choice(_) => None,
         });
         if let Some(logon) = logon {
             scope = if *logon == operation.name {

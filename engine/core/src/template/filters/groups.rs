@@ -72,7 +72,9 @@ fn feed(document: &Document, hash: &mut Sha256) {
         }
         Document::Array(items) => {
             sized(hash, b'a', items.len());
-            items.iter().for_each(|item| feed(item, hash));
+            for item in items {
+                feed(item, hash);
+            }
         }
         Document::String(text) => {
             sized(hash, b's', text.len());

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use ml_connector_core::delivery::{DeliveryState, Hold};
+use ml_connector_core::hex;
 use ml_connector_store::Delivery;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,12 +104,7 @@ pub(crate) fn cause(hold: &Hold) -> String {
     hash.update([0, u8::from(hold.in_doubt)]);
     hash.update(normalised(&hold.why));
     let digest = hash.finalize();
-    let hex: String = digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    hex
+    hex::of(digest.get(..6).unwrap_or_default())
 }
 
 /// A reason without what names the one record: quoted parts, and words with digits in them.

@@ -176,15 +176,14 @@ fn compare(own: &Value, wanted: &Value) -> Result<Ordering, String> {
     if own.is_object() || own.is_array() {
         return Err("A reference is filtered through the node it refers to".to_owned());
     }
-    match (own.as_str(), wanted.as_str()) {
-        (Some(own), Some(wanted)) => Ok(own.cmp(wanted)),
-        _ => {
-            let number = |value: &Value| value.to_string().parse::<rust_decimal::Decimal>().ok();
-            let (own, wanted) = (number(own), number(wanted));
-            own.zip(wanted)
-                .map(|(own, wanted)| own.cmp(&wanted))
-                .ok_or_else(|| "Values cannot be compared".to_owned())
-        }
+    if let (Some(own), Some(wanted)) = (own.as_str(), wanted.as_str()) {
+        Ok(own.cmp(wanted))
+    } else {
+        let number = |value: &Value| value.to_string().parse::<rust_decimal::Decimal>().ok();
+        let (own, wanted) = (number(own), number(wanted));
+        own.zip(wanted)
+            .map(|(own, wanted)| own.cmp(&wanted))
+            .ok_or_else(|| "Values cannot be compared".to_owned())
     }
 }
 
