@@ -1,6 +1,6 @@
 //! The ERP with many doors: SOAP web services, api1, GraphQL, and the cloud gateway's tokens, on one origin (X3 1.1).
 //!
-//! Whichever door an entry comes through, the same rules decide on it ([`ledger`]). Nothing is unique: the same source
+//! Whichever door an entry comes through, the same rules decide on it (`ledger`). Nothing is unique: the same source
 //! document posted twice stands twice (X3 finding 5). Everything that sites differ in, or that nobody knows, is a member
 //! of [`Switches`] or [`Settings`]; everything that can go wrong on the way is a [`Fault`]. "X3 5.4" is section 5.4 of
 //! the fact sheet of Sage X3.
