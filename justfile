@@ -29,10 +29,6 @@ kill-campaign ROUNDS="20" EVENTS="10000":
 campaign SEEDS="10000" *ARGS:
     cargo run --release -p ml-connector-campaign -- --seeds {{SEEDS}} {{ARGS}}
 
-# Each deliberate mistake in tests/campaign/mutants must break a promise within so many seeds.
-mutants SEEDS="400":
-    tests/campaign/mutants.sh {{SEEDS}}
-
 # Figures of the README.
 bench *ARGS:
     cargo run --release -p ml-connector-bench -- {{ARGS}}
