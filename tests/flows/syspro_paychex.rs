@@ -284,6 +284,7 @@ fn differences(
 async fn a_pay_period_becomes_one_balanced_journal() {
     let cast = Cast::new();
     let story = cast.mapped(SITE).start().await;
+    let began = story.now();
     let period = cast.enter(30);
     story.pass(SignedDuration::from_hours(2)).await;
     assert_eq!(cast.journals(), 0);
@@ -298,8 +299,10 @@ async fn a_pay_period_becomes_one_balanced_journal() {
         .lines
         .len();
     assert!(lines <= 11, "{lines} lines would show single workers' pay");
-    // One token an hour, not one a call.
-    assert!(lock(&cast.payroll).tokens_given() <= 18);
+    // One token an hour, not one a call; how many hours pass depends on how busy the machine is.
+    let hours = story.now().duration_since(began).as_hours();
+    let given = i64::try_from(lock(&cast.payroll).tokens_given()).unwrap();
+    assert!(given <= hours + 3, "{given} tokens in {hours} hours");
     cast.no_identifiers();
     story.end().await;
 }
