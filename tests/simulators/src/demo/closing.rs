@@ -1,6 +1,6 @@
 //! The table at the end of a demonstration.
 
-use super::pairing::Account;
+use super::pairing::{Account, Tally};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,6 +64,7 @@ pub struct Closing {
 impl Closing {
     pub(super) fn make(
         account: &Account,
+        tally: &Tally,
         (tampered, refused): (u64, u64),
         engine: Option<&EngineCounts>,
     ) -> Self {
@@ -95,8 +96,8 @@ impl Closing {
                 at_least,
             ),
             line("refused", tampered, |engine| engine.refused, equal),
-            line("posted", account.posted, |engine| engine.posted, equal),
-            line("held", account.held, |engine| engine.held, equal),
+            line("posted", tally.posted as u64, |engine| engine.posted, equal),
+            line("held", tally.to_hold as u64, |engine| engine.held, equal),
         ];
         for line in &mut lines {
             if line.what == "refused" {

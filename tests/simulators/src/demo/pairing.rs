@@ -61,11 +61,7 @@ pub struct Tally {
 pub struct Account {
     /// Both sides compared.
     pub books: Report,
-    /// How many documents stand in the target.
-    pub posted: u64,
-    /// How many deliveries are to be held.
-    pub held: u64,
-    /// What those are worth: ISO code and major units.
+    /// What the deliveries that are to be held are worth: ISO code and major units.
     pub held_sums: Vec<(String, Decimal)>,
     /// Different events that the engine has acknowledged.
     pub received: u64,

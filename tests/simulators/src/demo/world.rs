@@ -208,7 +208,8 @@ impl World {
 
     /// The closing table; what the engine says of itself is put beside what the world knows.
     pub fn closing(&self, engine: Option<&EngineCounts>) -> Closing {
-        Closing::make(&self.play.account(), (self.tampered, self.refused), engine)
+        let refused = (self.tampered, self.refused);
+        Closing::make(&self.play.account(), &self.play.tally(), refused, engine)
     }
 
     /// Takes the target off the network.

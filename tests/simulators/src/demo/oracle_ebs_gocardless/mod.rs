@@ -228,14 +228,11 @@ impl Play for Show {
     }
 
     fn account(&self) -> Account {
-        let (received, duplicate) = self.collector.events();
-        let books = self.books();
+        let (events, duplicate) = self.collector.events();
         Account {
-            posted: books.receipts as u64,
-            books,
-            held: 0,
+            books: self.books(),
             held_sums: Vec::new(),
-            received,
+            received: events + self.invoices as u64,
             duplicate,
         }
     }

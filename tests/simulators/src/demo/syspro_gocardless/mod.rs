@@ -224,11 +224,8 @@ impl Play for Show {
             }
         }
         let (received, duplicate) = self.collector.events();
-        let books = self.books();
         Account {
-            posted: books.receipts as u64,
-            books,
-            held: self.to_hold() as u64,
+            books: self.books(),
             held_sums: held_sums.into_iter().collect(),
             received,
             duplicate,
