@@ -18,6 +18,7 @@ pub mod masking;
 pub mod money;
 pub mod plan;
 pub mod protocol;
+pub mod reconcile;
 pub mod rehearsal;
 pub mod schema;
 pub mod source;

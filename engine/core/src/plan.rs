@@ -6,6 +6,7 @@
 mod connector;
 mod integration;
 mod operation;
+mod reconcile;
 
 pub use connector::{
     AnswerFormat, Auth, AuthOption, BodyFormat, Changes, Circuit, Connector, Cursor, CursorKind,
@@ -22,6 +23,7 @@ pub use operation::{
     Paginate, PaginateKind, ReferenceRule, Repeat, Request, ResultSpec, SoapContent, SoapVersion,
     Step, Tree, Variant, Write, XmlContent,
 };
+pub use reconcile::{Asking, Each, FoundRule, LineRule, PostedBy, PostedKey, Reconcile};
 
 use crate::cases::Case;
 use crate::definition::Located;

@@ -14,7 +14,7 @@ pub use request::{query_parameters, request_document};
 use crate::definition::with_defaults;
 use crate::http::HttpResponse;
 use crate::identity::{ConnectionId, CrosswalkId, InstanceId, IntegrationId};
-use crate::plan::{Connection, Connector, FetchFrom, Instance, Integration, Library};
+use crate::plan::{Connection, Connector, Instance, Integration, Library};
 use crate::rehearsal::{Asked, End, Given, Need, Rehearsal, Rehearsed};
 use crate::source::Span;
 use indexmap::IndexMap;
@@ -135,15 +135,7 @@ pub fn stage(
         };
         (ConnectionId::new(name), Arc::new(connection))
     };
-    let fetched = integration
-        .fetch
-        .iter()
-        .filter_map(|fetch| match &fetch.from {
-            FetchFrom::Crosswalk { table, .. } => Some(table),
-            FetchFrom::Operation { .. } => None,
-        });
-    let remembered = integration.remember.iter().map(|remember| &remember.table);
-    let table = |name: &String| (name.clone(), CrosswalkId::new(name));
+    let table = |name: &&str| ((*name).to_owned(), CrosswalkId::new(*name));
     let instance = Instance {
         id: InstanceId::new(integration.id.as_str()),
         integration: Arc::clone(integration),
@@ -153,7 +145,7 @@ pub fn stage(
             .map(|name| (name.clone(), ConnectionId::new(name)))
             .collect(),
         params: with_defaults(&integration.params, params),
-        crosswalks: fetched.chain(remembered).map(table).collect(),
+        crosswalks: integration.tables().iter().map(table).collect(),
     };
     (
         instance,

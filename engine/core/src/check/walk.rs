@@ -4,6 +4,9 @@
 
 mod connector;
 mod integration;
+mod reconcile;
+
+pub(super) use reconcile::reads;
 
 use super::locate::{Owner, Route};
 use super::scope::{Entry, Scope};
@@ -115,6 +118,8 @@ pub(super) struct Walk<'a> {
     pub(super) leaves: Vec<Leaf<'a>>,
     /// Every place that names an operation.
     pub(super) calls: Vec<Call<'a>>,
+    /// Leaves that are amounts of money in major units, and go into no operation.
+    pub(super) amounts: Vec<LeafId>,
     /// Which of the leaves each definition has.
     definitions: Vec<(Owner<'a>, Range<LeafId>)>,
     /// The operation that is being walked.

@@ -8,7 +8,7 @@ use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::identity::{ConnectionId, ConnectorId, CrosswalkId, InstanceId, IntegrationId};
 use crate::plan::{
-    Connection, Connector, FetchFrom, Instance, Integration, Library, Plan, RateLimit, TriggerKind,
+    Connection, Connector, Instance, Integration, Library, Plan, RateLimit, TriggerKind,
 };
 use crate::source::Span;
 use crate::yaml::{Node, Value};
@@ -394,7 +394,7 @@ impl Binder<'_> {
         at: &str,
         integration: &Integration,
     ) -> IndexMap<String, CrosswalkId> {
-        let tables = tables(integration);
+        let tables = integration.tables();
         self.unknown_keys(
             at,
             "crosswalks",
@@ -437,22 +437,4 @@ fn has_name(list: &Node, at: usize) -> bool {
     list.items()
         .get(at)
         .is_some_and(|item| item.get("name").is_some())
-}
-
-/// The matching tables an integration reads or writes, each once.
-fn tables(integration: &Integration) -> Vec<&str> {
-    let fetched = integration
-        .fetch
-        .iter()
-        .filter_map(|fetch| match &fetch.from {
-            FetchFrom::Crosswalk { table, .. } => Some(table.as_str()),
-            FetchFrom::Operation { .. } => None,
-        });
-    let mut tables = Vec::new();
-    for table in fetched.chain(integration.remember.iter().map(|one| one.table.as_str())) {
-        if !tables.contains(&table) {
-            tables.push(table);
-        }
-    }
-    tables
 }

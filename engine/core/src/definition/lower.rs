@@ -7,6 +7,7 @@ mod http;
 pub(super) mod integration;
 mod names;
 mod operation;
+mod reconcile;
 pub(super) mod site;
 mod trigger;
 

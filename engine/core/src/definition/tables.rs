@@ -9,6 +9,7 @@ pub(super) mod connector;
 pub(super) mod content;
 pub(super) mod integration;
 pub(super) mod operation;
+mod reconcile;
 pub(super) mod scopes;
 pub(super) mod site;
 pub(super) mod trigger;

@@ -67,6 +67,10 @@ const SAMPLES: &[(&str, &str)] = &[
         include_str!("samples/mappings/netledger-payfast/months.yaml"),
     ),
     (
+        "mappings/netledger-payfast/statements.yaml",
+        include_str!("samples/mappings/netledger-payfast/statements.yaml"),
+    ),
+    (
         "mappings/netledger-payfast/cases/months.yaml",
         include_str!("samples/mappings/netledger-payfast/cases/months.yaml"),
     ),

@@ -20,7 +20,7 @@ pub use group::{Gathered, Gathering, completeness, gathering, subject};
 pub use prepare::Preparation;
 pub use route::{Routing, idempotency_key, route};
 
-use prepare::given_to;
+pub(crate) use prepare::given_to;
 
 use crate::delivery::{Awaited, Class, Trouble};
 use crate::identity::{
@@ -181,7 +181,7 @@ pub fn instances_of(
 pub const MAPPING_FAILURE: Class = Class::Value;
 
 /// What an expression or value that does not work out means for a record.
-fn failure(why: impl Into<String>) -> Trouble {
+pub(crate) fn failure(why: impl Into<String>) -> Trouble {
     Trouble::Lasting {
         class: MAPPING_FAILURE,
         why: why.into(),
@@ -192,7 +192,7 @@ fn failure(why: impl Into<String>) -> Trouble {
 }
 
 /// What a definition that does not fit together means. `validate` finds these before anything runs.
-fn misfit(why: impl Into<String>) -> Trouble {
+pub(crate) fn misfit(why: impl Into<String>) -> Trouble {
     Trouble::Lasting {
         class: Class::Configuration,
         why: why.into(),

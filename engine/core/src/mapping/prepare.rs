@@ -504,7 +504,7 @@ fn at(place: &str) -> impl FnOnce(EvalError) -> Trouble {
 }
 
 /// An operation's input, made of templates.
-pub(super) fn given_to(
+pub(crate) fn given_to(
     operation: &Operation,
     with: &IndexMap<String, Template>,
     scope: &Scope<'_>,

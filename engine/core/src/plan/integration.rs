@@ -1,6 +1,6 @@
 //! Integrations: which events, what is read, what is written.
 
-use super::{Connector, Tree};
+use super::{Connector, Reconcile, Tree};
 use crate::delivery::{Class, RetryPolicy};
 use crate::identity::IntegrationId;
 use crate::template::{Expression, Template};
@@ -44,6 +44,34 @@ pub struct Integration {
     /// Makes one delivery of several events; then everything from `requires` on sees `events` and `group` in place of
     /// `event`.
     pub aggregate: Option<Aggregate>,
+    /// What the source says that it has done, and how it is found among what was posted.
+    pub reconcile: Option<Reconcile>,
+}
+
+impl Integration {
+    /// Everything that is read: for its events, and to reconcile.
+    pub fn reads(&self) -> impl Iterator<Item = &Fetch> {
+        let reconcile = self.reconcile.iter().flat_map(|one| {
+            let lines = one.lines.iter().flat_map(|line| &line.fetch);
+            one.fetch.iter().chain(lines)
+        });
+        self.fetch.iter().chain(reconcile)
+    }
+
+    /// The matching tables it reads or writes, each once.
+    pub fn tables(&self) -> Vec<&str> {
+        let read = self.reads().filter_map(|fetch| match &fetch.from {
+            FetchFrom::Crosswalk { table, .. } => Some(table.as_str()),
+            FetchFrom::Operation { .. } => None,
+        });
+        let mut tables = Vec::new();
+        for table in read.chain(self.remember.iter().map(|one| one.table.as_str())) {
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+        tables
+    }
 }
 
 /// Which events make one delivery, and when it is complete.

@@ -4,6 +4,7 @@
 use super::super::Context;
 use super::super::locate::{Owner, Route, route};
 use super::super::nearest::nearest;
+use super::super::walk;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::plan::{FetchFrom, Integration};
@@ -89,6 +90,19 @@ fn collect<'a>(integration: &'a Integration, tables: &mut Tables<'a>) {
                 columns: columns.collect(),
                 writes: false,
             });
+        }
+    }
+    for part in integration.reconcile.iter().flat_map(walk::reads) {
+        for fetch in part.reads {
+            if let FetchFrom::Crosswalk { table, .. } = &fetch.from {
+                let below = [fetch.name.clone(), "crosswalk".to_owned()];
+                tables.entry(table).or_default().push(Use {
+                    integration,
+                    route: part.at.iter().cloned().chain(below).collect(),
+                    columns: Vec::new(),
+                    writes: false,
+                });
+            }
         }
     }
     for (at, remember) in integration.remember.iter().enumerate() {

@@ -11,13 +11,30 @@ use crate::diagnostic::{Diagnostic, Findings};
 use crate::money;
 use crate::schema::{Schema, Type, Types, Unit};
 use crate::template::{Kind, Segment, Shape};
+use serde_json::{Value as Document, json};
+use std::sync::LazyLock;
 
 pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
     for leaf in &context.walk.leaves {
         leaf.shape
             .walk(&mut |shape| one(context, leaf, shape, findings));
     }
+    let amounts = context.walk.amounts.iter();
+    for leaf in amounts.filter_map(|id| context.walk.leaf(*id)) {
+        let facts = infer(&leaf.shape, &leaf.scope);
+        into_field(
+            context,
+            leaf,
+            &facts,
+            leaf.key,
+            &Schema::of(&AMOUNT),
+            findings,
+        );
+    }
 }
+
+/// What a line of a reconciliation takes as amount.
+static AMOUNT: LazyLock<Document> = LazyLock::new(|| json!({ "x-unit": "major" }));
 
 /// A value that goes into a field: its unit is the field's.
 pub(super) fn into_field(

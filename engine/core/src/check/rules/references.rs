@@ -1,12 +1,15 @@
 //! Everything that is named exists and is of the right kind: operations, triggers, integrations, secrets.
 
 use super::super::Context;
-use super::super::locate::{Owner, route};
+use super::super::locate::{Owner, Route, route};
 use super::super::nearest::{nearest, not_one_of};
-use super::super::walk::{Call, Wants};
+use super::super::walk::{self, Call, Wants};
 use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
-use crate::plan::{Auth, Connector, FetchFrom, Integration, OperationKind, TriggerKind, Verify};
+use crate::identity::IntegrationId;
+use crate::plan::{
+    Auth, Connector, FetchFrom, Integration, OperationKind, Reconcile, TriggerKind, Verify,
+};
 use crate::source::Span;
 
 pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
@@ -22,6 +25,7 @@ pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
         connections(context, integration, findings);
         trigger(context, integration, findings);
         requires(context, integration, findings);
+        posted(context, integration, findings);
     }
 }
 
@@ -130,6 +134,9 @@ fn connections(context: &Context<'_>, integration: &Integration, findings: &mut 
         named.push((&complete.connection, at));
     }
     named.push((&integration.sink.connection, route(["sink", "operation"])));
+    if let Some(reconcile) = &integration.reconcile {
+        named.extend(reconcile_connections(reconcile));
+    }
     for (name, at) in named {
         let known = integration.connections.contains_key(name)
             || context.locator.exists(owner, &route(["connections", name]))
@@ -296,36 +303,79 @@ fn requires(context: &Context<'_>, integration: &Integration, findings: &mut Fin
                 .locator
                 .value(owner, &route(["requires", &require.name, "integration"]))
         };
-        let known = &context.library.integrations;
         if require.integration == integration.id {
             findings.push(
                 Diagnostic::error(codes::UNKNOWN_INTEGRATION, span(), "an integration cannot wait for itself")
                     .help("name the integration whose delivery comes first; `order_key` keeps its own deliveries in order"),
             );
-        } else if !known.contains_key(&require.integration)
-            && !context
-                .library
-                .is_broken(&["integrations", require.integration.as_str()])
-        {
-            let names: Vec<&str> = known
-                .keys()
-                .map(crate::identity::IntegrationId::as_str)
-                .collect();
-            let message = format!("there is no integration `{}`", require.integration);
-            findings.push(unknown(
-                context,
-                codes::UNKNOWN_INTEGRATION,
-                span(),
-                message,
-                require.integration.as_str(),
-                &names,
-                |name| {
-                    let found = known.get(name)?;
-                    Some((Owner::Integration(found), route(["integration"])))
-                },
-            ));
+        } else {
+            integration_exists(context, &require.integration, span(), findings);
         }
     }
+}
+
+/// An integration that is named is defined.
+fn integration_exists(
+    context: &Context<'_>,
+    id: &IntegrationId,
+    span: Span,
+    findings: &mut Findings,
+) {
+    let known = &context.library.integrations;
+    if known.contains_key(id) || context.library.is_broken(&["integrations", id.as_str()]) {
+        return;
+    }
+    let names: Vec<&str> = known.keys().map(IntegrationId::as_str).collect();
+    let message = format!("there is no integration `{id}`");
+    let code = codes::UNKNOWN_INTEGRATION;
+    findings.push(unknown(
+        context,
+        code,
+        span,
+        message,
+        id.as_str(),
+        &names,
+        |name| {
+            let found = known.get(name)?;
+            Some((Owner::Integration(found), route(["integration"])))
+        },
+    ));
+}
+
+/// What posts the lines of a reconciliation is defined.
+fn posted(context: &Context<'_>, integration: &Integration, findings: &mut Findings) {
+    let owner = Owner::Integration(integration);
+    let lines = integration.reconcile.iter().flat_map(|one| &one.lines);
+    for line in lines {
+        let at = route(["reconcile", "lines", &line.kind, "posted", "integration"]);
+        if context.locator.is_broken(owner, &at) {
+            continue;
+        }
+        let span = context.locator.value(owner, &at);
+        integration_exists(context, &line.posted.integration, span, findings);
+    }
+}
+
+fn reconcile_connections(reconcile: &Reconcile) -> Vec<(&String, Route)> {
+    let mut named = vec![
+        (
+            &reconcile.one.connection,
+            route(["reconcile", "one", "operation"]),
+        ),
+        (
+            &reconcile.list.connection,
+            route(["reconcile", "list", "operation"]),
+        ),
+    ];
+    for part in walk::reads(reconcile) {
+        for fetch in part.reads {
+            if let FetchFrom::Operation { connection, .. } = &fetch.from {
+                let below = [fetch.name.clone(), "operation".to_owned()];
+                named.push((connection, part.at.iter().cloned().chain(below).collect()));
+            }
+        }
+    }
+    named
 }
 
 fn secrets(context: &Context<'_>, connector: &Connector, findings: &mut Findings) {

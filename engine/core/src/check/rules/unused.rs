@@ -1,10 +1,10 @@
 //! Declared and never read: most often a slip at the place that should read it.
 
 use super::super::Context;
-use super::super::locate::{Owner, route};
+use super::super::locate::{Owner, Route, route};
 use super::super::nearest::nearest;
 use super::super::scope::Lost;
-use super::super::walk::Leaf;
+use super::super::walk::{self, Leaf};
 use super::safety::{carrying, leaves_of};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Findings};
@@ -107,13 +107,16 @@ struct One<'r, 'a> {
 
 impl One<'_, '_> {
     fn report<const N: usize>(&mut self, at: [&str; N], what: &str, name: &str) {
-        let at = route(at);
+        self.report_at(&route(at), what, name);
+    }
+
+    fn report_at(&mut self, at: &Route, what: &str, name: &str) {
         // A name that cannot be used was reported as that.
         let usable = crate::definition::words::is_identifier(name);
-        if self.context.locator.is_broken(self.owner, &at) || !usable {
+        if self.context.locator.is_broken(self.owner, at) || !usable {
             return;
         }
-        let span = self.context.locator.key(self.owner, &at);
+        let span = self.context.locator.key(self.owner, at);
         self.findings.push(
             Diagnostic::warning(
                 codes::UNUSED,
@@ -169,15 +172,26 @@ impl One<'_, '_> {
                 self.report(["fetch", &fetch.name], "what is fetched as", &fetch.name);
             }
         }
+        for part in integration.reconcile.iter().flat_map(walk::reads) {
+            for fetch in part.reads {
+                if !read.has_root(&fetch.name) {
+                    let mut at = part.at.clone();
+                    at.push(fetch.name.clone());
+                    self.report_at(&at, "what is read as", &fetch.name);
+                }
+            }
+        }
     }
 
     fn connections(&mut self, integration: &Integration) {
         let mut named = vec![&integration.source.connection, &integration.sink.connection];
-        for fetch in &integration.fetch {
+        for fetch in integration.reads() {
             if let FetchFrom::Operation { connection, .. } = &fetch.from {
                 named.push(connection);
             }
         }
+        let reconcile = integration.reconcile.iter();
+        named.extend(reconcile.flat_map(|one| [&one.one.connection, &one.list.connection]));
         let complete = integration
             .aggregate
             .as_ref()

@@ -2,7 +2,7 @@
 
 use super::super::locate::{Owner, route};
 use super::super::scope::{Entry, Scope};
-use super::{Call, Walk, Wants, receipt, result};
+use super::{Call, Walk, Wants, receipt, reconcile, result};
 use crate::plan::{
     Aggregate, Connector, Fetch, FetchFrom, Integration, Library, Operation, RequireBy,
 };
@@ -34,6 +34,9 @@ pub(super) fn walk<'a>(walk: &mut Walk<'a>, library: &'a Library, integration: &
             &fetch.name,
             format!("`{}` is read in `fetch`, after this", fetch.name),
         );
+    }
+    if let Some(one) = &integration.reconcile {
+        reconcile::walk(walk, library, integration, one);
     }
     let early = Rc::new(before);
     if let Some(when) = &integration.source.when {
@@ -209,7 +212,7 @@ fn written<'a>(walk: &mut Walk<'a>, integration: &'a Integration, scope: Scope<'
     }
 }
 
-fn find<'a>(
+pub(super) fn find<'a>(
     integration: &'a Integration,
     connection: &str,
     operation: &str,
@@ -232,7 +235,7 @@ fn event(integration: &Integration) -> Entry<'_> {
 }
 
 /// The receipt of a required integration's deliveries.
-fn required<'a>(library: &'a Library, name: &str) -> Entry<'a> {
+pub(super) fn required<'a>(library: &'a Library, name: &str) -> Entry<'a> {
     let Some(integration) = library.integrations.get(name) else {
         return Entry::open();
     };

@@ -1,7 +1,7 @@
 //! The integration file.
 
 use super::super::reader::Reader;
-use super::{classes, content, names, retry};
+use super::{classes, content, names, reconcile, retry};
 use crate::codes;
 use crate::definition::words;
 use crate::delivery::Class;
@@ -56,6 +56,9 @@ pub(in crate::definition) fn lower(
         remember: reader.objects("remember").iter().map(remember).collect(),
         retry: retry(&reader.object("retry")),
         aggregate: reader.opt_object("aggregate").map(|one| aggregate(&one)),
+        reconcile: reader
+            .opt_object("reconcile")
+            .map(|one| reconcile::reconcile(&one)),
     }
 }
 
@@ -160,7 +163,7 @@ fn fetch(name: &str, reader: &Reader<'_, '_>) -> Option<Fetch> {
 }
 
 /// `connection.operation`.
-fn split(name: &str) -> (String, String) {
+pub(super) fn split(name: &str) -> (String, String) {
     let (connection, operation) = name.split_once('.').unwrap_or_default();
     (connection.to_owned(), operation.to_owned())
 }

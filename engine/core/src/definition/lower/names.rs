@@ -10,6 +10,9 @@ use std::collections::HashMap;
 /// What expressions of an integration read anyway.
 pub(super) const INTEGRATION: &[&str] = &["event", "events", "group", "params", "receipt"];
 
+/// What expressions of a reconciliation read anyway.
+pub(super) const RECONCILE: &[&str] = &["id", "since", "until", "statement", "params", "delivery"];
+
 /// What expressions about an answer read anyway.
 pub(super) const ANSWER: &[&str] = &[
     "status",

@@ -1,6 +1,7 @@
 //! The integration file: one flow, which events, what is read, what is written.
 
 use super::operation::CLASS_WORDS;
+use super::reconcile::RECONCILE;
 use super::scopes;
 use crate::definition::table::{Keys, Rule, Shape, Table, default, optional, required};
 
@@ -92,6 +93,11 @@ pub(crate) static INTEGRATION: Table = Table {
             Shape::Object(&AGGREGATE),
             "Makes one delivery of several events. Everything from `requires` on then reads `events`, the list of them, and \
              `group` (`key`, `number`, `count`, `total`) in place of `event`.",
+        ),
+        optional(
+            "reconcile",
+            Shape::Object(&RECONCILE),
+            "How what the source says it has done is compared with what was posted. One integration of a pairing has it.",
         ),
     ]],
     rules: &[Rule::AtMostOne(&["aggregate", "order_key"])],

@@ -96,3 +96,35 @@ pub(crate) const REMEMBER: Sees = &[
     "everything required and fetched",
     "receipt",
 ];
+/// What names a statement.
+pub(crate) const STATEMENT_ID: Sees = &["id", "params"];
+/// A period of statements.
+pub(crate) const STATEMENT_PERIOD: Sees = &["since", "until", "params"];
+/// A statement of the source.
+pub(crate) const STATEMENT: Sees = &["statement", "params"];
+/// A statement and what has been read for it so far.
+pub(crate) const STATEMENT_READS: Sees = &["statement", "params", "everything read before"];
+/// A statement and what has been read for it.
+pub(crate) const LINES: Sees = &["statement", "params", "everything read for the statement"];
+/// A line of a statement.
+pub(crate) const LINE: Sees = &[
+    "statement",
+    "params",
+    "everything read for the statement",
+    "the name in `as`",
+];
+/// A line and the delivery that posted it.
+pub(crate) const POSTED_READS: Sees = &[
+    "`delivery` (`id`, `event_id`, `dedup_key`, `order_key`, `reference`, `receipt`)",
+    "what the line reads",
+    "everything read before",
+];
+/// A line, the delivery that posted it, and what was read of that.
+pub(crate) const FOUND_LIST: Sees = &["delivery", "what the line reads", "everything read"];
+/// A document that was found.
+pub(crate) const FOUND: Sees = &[
+    "delivery",
+    "what the line reads",
+    "everything read",
+    "the name in `as`",
+];
