@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -108,6 +109,12 @@ pub enum ReloadError {
     Stopping,
 }
 
+/// A person wants the definitions read again. Dropped when that is over.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    _done: oneshot::Sender<()>,
+}
+
 /// How a stop went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
@@ -132,6 +139,8 @@ struct Inner {
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
     reloaded: Mutex<Option<ReloadStatus>>,
+    /// Who reads definitions, if anybody does: the engine itself reads no files.
+    reloader: Mutex<Option<mpsc::Sender<ReloadRequest>>>,
     webhooks: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     control: Option<PathBuf>,
@@ -212,6 +221,7 @@ impl Engine {
                 stops,
                 reloading: tokio::sync::Mutex::default(),
                 reloaded: Mutex::default(),
+                reloader: Mutex::default(),
                 started_at,
                 version,
                 ready: AtomicBool::new(true),
@@ -421,6 +431,29 @@ impl Engine {
         self.note_reload(true, String::new());
         tracing::info!(plan = hash, "reloaded");
         Ok(true)
+    }
+
+    /// What persons ask for reloads with; whoever takes it reads the definitions and calls [`Engine::reload`] or
+    /// [`Engine::reload_failed`], then lets go of the request.
+    pub fn reload_requests(&self) -> mpsc::Receiver<ReloadRequest> {
+        let (sender, requests) = mpsc::channel(1);
+        let reloader = self.inner.reloader.lock();
+        let mut reloader = reloader.unwrap_or_else(PoisonError::into_inner);
+        *reloader = Some(sender);
+        requests
+    }
+
+    /// Has the definitions read again, and waits until that is over; nothing if nobody here reads them.
+    pub(crate) async fn ask_for_reload(&self) -> Option<ReloadStatus> {
+        let reloader = {
+            let reloader = self.inner.reloader.lock();
+            reloader.unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        let (done, ended) = oneshot::channel();
+        reloader?.send(ReloadRequest { _done: done }).await.ok()?;
+        // It is dropped when the reload is over, whichever way that went.
+        let _over = ended.await;
+        self.reloaded()
     }
 
     /// Keeps why definitions were not taken over, for the status.

@@ -50,7 +50,7 @@ mod tests;
 
 pub use connection::{Cause, CircuitView, Pause, Unusable};
 pub use counters::CountersSnapshot;
-pub use engine::{Engine, EngineOptions, Listen, ReloadError, StartError, Stopped};
+pub use engine::{Engine, EngineOptions, Listen, ReloadError, ReloadRequest, StartError, Stopped};
 pub use seams::{
     Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SystemClock, SystemEntropy,
     Transport,

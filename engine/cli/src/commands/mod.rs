@@ -10,6 +10,8 @@ mod explain;
 mod new;
 mod ping;
 mod preview;
+mod reconcile;
+mod reload;
 mod replay;
 mod resolve;
 mod run;
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Resolve(resolve::Args),
     /// Take records through the present definitions again, by a plan.
     Replay(replay::Args),
+    /// Compare what the source says that it has done with what was posted.
+    Reconcile(reconcile::Args),
     /// Prove what happened.
     Audit(audit::Args),
     /// Care for the matching tables.
@@ -64,6 +68,8 @@ pub(crate) enum Command {
     Pause(connections::PauseArgs),
     /// Let a connection's calls go on.
     Resume(connections::ResumeArgs),
+    /// Have the engine read its definitions again.
+    Reload(reload::Args),
     /// Care for the store's files.
     Store(store::Args),
     /// Say what a finding's code means.
@@ -96,10 +102,12 @@ pub(crate) fn perform(
         Command::Deliveries(args) => deliveries::perform(&args, terminal),
         Command::Resolve(args) => resolve::perform(&args, terminal),
         Command::Replay(args) => replay::perform(&args, terminal),
+        Command::Reconcile(args) => reconcile::perform(&args, terminal),
         Command::Audit(args) => audit::perform(&args, terminal),
         Command::Crosswalk(args) => crosswalk::perform(&args, terminal),
         Command::Pause(args) => connections::pause(&args, terminal),
         Command::Resume(args) => connections::resume(&args, terminal),
+        Command::Reload(args) => reload::perform(&args, terminal),
         Command::Store(args) => store::perform(&args, terminal),
         Command::Explain(args) => explain::perform(&args, terminal),
         Command::Schema(args) => schema::perform(&args, terminal),

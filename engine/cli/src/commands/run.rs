@@ -55,12 +55,15 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
         announce(&engine);
         let mut watch = Watch::new(&installation);
         let mut hangups = on(SignalKind::hangup())?;
+        let mut requests = engine.reload_requests();
         let name = loop {
-            let reload = tokio::select! {
+            // Who asked waits until the request is let go.
+            let (reload, _request) = tokio::select! {
                 biased;
                 name = signals.next() => break name,
-                _ = hangups.recv() => true,
-                () = look() => watch.changed(),
+                _ = hangups.recv() => (true, None),
+                Some(request) = requests.recv() => (true, Some(request)),
+                () = look() => (watch.changed(), None),
             };
             if reload {
                 tracing::info!("reading the definitions again");

@@ -18,7 +18,7 @@ use crate::terminal::Terminal;
 use clap::Subcommand;
 use ml_connector_core::definition::json_schema::schema_text;
 use ml_connector_core::definition::tables::DefinitionKind;
-use ml_connector_runtime::operator::ReplayPlan;
+use ml_connector_runtime::operator::{Reconciliation, ReplayPlan};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
@@ -64,6 +64,7 @@ const OUTPUTS: &[(&str, Make)] = &[
     ("holds", printed::<HoldsOutput>),
     ("ping", printed::<PingOutput>),
     ("preview", printed::<PreviewOutput>),
+    ("reconciliation", printed::<Reconciliation>),
     ("record", printed::<RecordOutput>),
     ("replay", printed::<ReplayPlan>),
     ("secrets", printed::<SecretsOutput>),

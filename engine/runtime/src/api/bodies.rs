@@ -106,6 +106,20 @@ pub(super) struct ReplayOne {
     pub(super) reason: String,
 }
 
+/// What is reconciled: one statement, or every statement of a time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ToReconcile {
+    /// The integration that says what is compared, as the site names it; not needed where there is only one.
+    pub(super) integration: Option<String>,
+    /// One statement, by the id that the source gives it.
+    pub(super) statement: Option<String>,
+    /// Every statement made at or after.
+    pub(super) since: Option<String>,
+    /// Made before; only beside `since`.
+    pub(super) until: Option<String>,
+}
+
 /// Values of an entry of a matching table.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,7 @@
 
 use super::bodies::{
     CauseResolution, EntryValues, PlanSelection, PlanToApply, Reason, ReplayOne, Resolution,
-    Resolutions,
+    Resolutions, ToReconcile,
 };
 use super::documents::{
     Connections, Decisions, Deliveries, DeliveryDetail, Done, Entries, EntrySet, EventDetail,
@@ -11,11 +11,12 @@ use super::documents::{
 use super::handlers;
 use super::route::{BODY_BYTES_MAX, Parameter, Route, schema};
 use crate::operator::view::{DecidedView, EntryView};
-use crate::operator::{Pinged, ReplayPlan};
+use crate::operator::{Pinged, Reconciliation, ReloadStatus, ReplayPlan};
 use ml_connector_store::tokens::Role;
 
 const VIEWER: Option<Role> = Some(Role::Viewer);
 const OPERATOR: Option<Role> = Some(Role::Operator);
+const ADMIN: Option<Role> = Some(Role::Admin);
 
 /// The longest plan that is taken.
 const PLAN_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -103,6 +104,37 @@ pub(super) const ROUTES: &[Route] = &[
         ..ROUTE
     },
     Route {
+        method: "POST",
+        path: "/api/v1/integrations/{integration}/pause",
+        name: "pause_integration",
+        summary: "Stop an integration's deliveries. Its events are still taken.",
+        role: OPERATOR,
+        body: Some(schema::<Reason>),
+        handler: handlers::pause_integration,
+        ..ROUTE
+    },
+    Route {
+        method: "POST",
+        path: "/api/v1/integrations/{integration}/resume",
+        name: "resume_integration",
+        summary: "Let an integration's deliveries go on.",
+        role: OPERATOR,
+        body: Some(schema::<Reason>),
+        handler: handlers::resume_integration,
+        ..ROUTE
+    },
+    Route {
+        method: "POST",
+        path: "/api/v1/reload",
+        name: "reload_definitions",
+        summary: "Read the definitions again, and run them if they have no errors. Answers when that is over.",
+        role: ADMIN,
+        body: Some(schema::<Reason>),
+        answer: schema::<ReloadStatus>,
+        handler: handlers::reload,
+        ..ROUTE
+    },
+    Route {
         path: "/api/v1/deliveries",
         name: "list_deliveries",
         summary: "A page of deliveries, by id.",
@@ -187,6 +219,17 @@ pub(super) const ROUTES: &[Route] = &[
         body_bytes_max: PLAN_BYTES_MAX,
         answer: schema::<Decisions>,
         handler: handlers::apply_plan,
+        ..ROUTE
+    },
+    Route {
+        method: "POST",
+        path: "/api/v1/reconciliations",
+        name: "reconcile",
+        summary: "Compare a statement of the source (a payout), or those of a time, with what was posted. Writes nothing.",
+        role: OPERATOR,
+        body: Some(schema::<ToReconcile>),
+        answer: schema::<Reconciliation>,
+        handler: handlers::reconcile,
         ..ROUTE
     },
     Route {

@@ -129,6 +129,10 @@ impl Operator<'_> {
                 force,
                 act,
             } => self.replay_one(delivery, force, &act).await,
+            Command::Reconcile {
+                integration,
+                period,
+            } => self.reconcile(integration.as_ref(), &period).await,
             Command::CrosswalkGet { table, key } => {
                 let values = self.store.crosswalk_get(&table, &key).await?;
                 let entry = values.map(|values| CrosswalkEntry { table, key, values });
@@ -155,6 +159,7 @@ impl Operator<'_> {
             Command::ResumeIntegration { instance, act } => {
                 self.resume(Pausable::Integration(instance), &act).await
             }
+            Command::Reload { act } => self.reload(&act).await,
             Command::Ping { connection } => {
                 let link = self.link(&connection)?;
                 Ok(Reply::Pinged(ping_over(&link).await))
@@ -448,6 +453,20 @@ impl Operator<'_> {
         Ok(Reply::Done)
     }
 
+    /// Has the definitions read again. The act is kept before it begins: what comes of it is a record of its own.
+    async fn reload(&self, act: &Act) -> Result<Reply, Refusal> {
+        check(act)?;
+        let engine = self.engine.ok_or_else(no_engine)?;
+        self.note("reload_asked", act, Document::Null).await?;
+        let went = engine.ask_for_reload().await;
+        went.map(Reply::Reloaded).ok_or_else(|| {
+            refusal(
+                "nobody reads definitions for this engine".to_owned(),
+                "restart it with the new ones",
+            )
+        })
+    }
+
     /// Refuses names that a running engine does not know. Without one there is no site to ask.
     fn known(&self, what: &Pausable) -> Result<(), Refusal> {
         let Some(engine) = self.engine else {
@@ -458,7 +477,7 @@ impl Operator<'_> {
             Pausable::Integration(instance) if engine.plan().instances.contains_key(instance) => {
                 Ok(())
             }
-            Pausable::Integration(instance) => Err(refusal(
+            Pausable::Integration(instance) => Err(no_such(
                 format!("there is no integration `{instance}`"),
                 "see `ml-connector status`",
             )),
@@ -476,15 +495,7 @@ impl Operator<'_> {
     }
 
     fn link(&self, connection: &ConnectionId) -> Result<Arc<Link>, Refusal> {
-        let Some(engine) = self.engine else {
-            return Err(Refusal {
-                kind: RefusedKind::NeedsEngine,
-                ..refusal(
-                    "no engine runs on this store".to_owned(),
-                    "start it with `ml-connector run`",
-                )
-            });
-        };
+        let engine = self.engine.ok_or_else(no_engine)?;
         engine.link(connection).ok_or_else(|| {
             no_such(
                 format!("there is no connection `{connection}`"),
@@ -540,6 +551,16 @@ pub(super) fn no_such(error: String, help: &str) -> Refusal {
     Refusal {
         kind: RefusedKind::NotFound,
         ..refusal(error, help)
+    }
+}
+
+fn no_engine() -> Refusal {
+    Refusal {
+        kind: RefusedKind::NeedsEngine,
+        ..refusal(
+            "no engine runs on this store".to_owned(),
+            "start it with `ml-connector run`",
+        )
     }
 }
 

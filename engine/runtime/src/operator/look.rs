@@ -8,7 +8,7 @@ use ml_connector_core::delivery::{Decision, DeliveryState, StateKind};
 use ml_connector_core::hex;
 use ml_connector_core::identity::{DeliveryId, MessageId};
 use ml_connector_core::plan::Instance;
-use ml_connector_store::{AuditRecord, Delivery, Selection, verify};
+use ml_connector_store::{AuditRecord, Delivery, Pausable, Selection, verify};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,6 +113,10 @@ impl Operator<'_> {
             IntegrationView {
                 integration: one.instance.to_string(),
                 enabled: one.enabled,
+                paused: status
+                    .pauses
+                    .iter()
+                    .any(|paused| paused.what == Pausable::Integration(one.instance.clone())),
                 definition: flow.map(|flow| flow.id.to_string()),
                 title: flow
                     .map(|flow| flow.title.clone())

@@ -8,6 +8,7 @@ mod execute;
 mod look;
 mod pause;
 mod ping;
+mod reconcile;
 mod replay;
 mod socket;
 pub mod view;
@@ -16,6 +17,7 @@ mod workbench;
 pub use execute::execute;
 pub(crate) use pause::paused;
 pub use ping::ping;
+pub use reconcile::{Period, ReconciledLine, ReconciledSum, Reconciliation};
 pub use replay::{ReplayDifference, ReplayNow, ReplayPlan, ReplayRecord, ReplaySort};
 pub use socket::{CallError, call};
 pub(crate) use socket::{bind, routes};
@@ -126,6 +128,13 @@ pub enum Command {
         /// Who and why.
         act: Act,
     },
+    /// Compares statements of a source with what was posted; writes nothing. Needs the definitions.
+    Reconcile {
+        /// The integration that says what is compared, as the site names it; not needed where there is only one.
+        integration: Option<InstanceId>,
+        /// What.
+        period: Period,
+    },
     /// One entry of a matching table.
     CrosswalkGet {
         /// Which table.
@@ -168,6 +177,11 @@ pub enum Command {
     ResumeIntegration {
         /// Which.
         instance: InstanceId,
+        /// Who and why.
+        act: Act,
+    },
+    /// Has a running engine read its definitions again.
+    Reload {
         /// Who and why.
         act: Act,
     },
@@ -261,6 +275,8 @@ pub enum Reply {
         /// The plan.
         plan: Box<ReplayPlan>,
     },
+    /// To `reconcile`.
+    Reconciled(Box<Reconciliation>),
     /// To `crosswalk_get`.
     Entry {
         /// Nothing if there is no such entry.
@@ -278,6 +294,8 @@ pub enum Reply {
         /// Deliveries that were held for them and are due again.
         released: u64,
     },
+    /// To `reload`: how it went.
+    Reloaded(ReloadStatus),
     /// To `ping`.
     Pinged(Pinged),
     /// To `pause`, `resume` and `note`.
@@ -337,6 +355,8 @@ pub struct IntegrationView {
     pub integration: String,
     /// Whether the running definitions have it.
     pub enabled: bool,
+    /// Whether a person has stopped its deliveries.
+    pub paused: bool,
     /// The definition it runs; null if it does not run.
     pub definition: Option<String>,
     /// What it is for.
@@ -424,9 +444,10 @@ pub struct Status {
 }
 
 /// How a reload of definitions went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadStatus {
     /// When.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// Whether the definitions are what runs now. If not, the plan before goes on.
     pub loaded: bool,

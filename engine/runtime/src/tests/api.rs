@@ -157,6 +157,7 @@ async fn every_path_wants_its_role_and_answers_as_described() {
             .replace("{delivery}", &id)
             .replace("{event}", &event)
             .replace("{connection}", "ledger")
+            .replace("{integration}", "payfast-netledger%2Freceipts")
             .replace("{table}", "customers")
             .replace("{key}", "CU1")
             .replace("{cause}", "none");

@@ -15,6 +15,7 @@ mod logs;
 mod operators;
 mod outcomes;
 mod polls;
+mod reconciliations;
 mod reloads;
 mod repeats;
 mod replays;

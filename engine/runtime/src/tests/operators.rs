@@ -1,10 +1,12 @@
 //! What a person does, and that it is kept.
 
+use super::api::Served;
 use super::systems::Fault;
 use super::world::{World, act};
 use crate::operator::{self, Act, Command, Reply};
 use ml_connector_core::delivery::{Decision, Receipt, StateKind};
 use ml_connector_core::identity::{ConnectionId, CrosswalkId, InstanceId};
+use serde_json::json;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -293,4 +295,42 @@ async fn a_ping_shows_what_it_read_or_why_it_could_not() {
         "{pinged:?}"
     );
     world.stop().await;
+}
+
+#[tokio::test]
+async fn an_integration_is_paused_and_resumed_over_the_api_with_a_reason() {
+    let served = Served::new().await;
+    let world = &served.world;
+    let path = |what: &str| format!("/api/v1/integrations/payfast-netledger%2Freceipts/{what}");
+    let body = json!({ "reason": "wrong ledger account" });
+    served
+        .post(&path("pause"), &json!({ "reason": "" }))
+        .await
+        .problem(400);
+    let nobody = "/api/v1/integrations/nobody/pause";
+    served.post(nobody, &body).await.problem(404);
+    served.post(&path("pause"), &body).await.fine();
+    let paused = async || {
+        let all = served.get("/api/v1/integrations").await.fine();
+        let one = all["integrations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["integration"] == "payfast-netledger/receipts");
+        one.unwrap()["paused"].as_bool().unwrap()
+    };
+    assert!(paused().await);
+    world.collect("PM1", 100).await;
+    world.clock.advance(60 * SECOND);
+    assert_eq!(world.state("PM1").await.kind(), StateKind::Pending);
+    let body = json!({ "reason": "mended" });
+    served.post(&path("resume"), &body).await.fine();
+    world.until_state("PM1", "delivered").await;
+    assert!(!paused().await);
+    let records = served.get("/api/v1/audit/records?limit=1000").await.fine();
+    let text = records.to_string();
+    for kept in ["wrong ledger account", "mended", "ann-operator"] {
+        assert!(text.contains(kept), "{kept}");
+    }
+    served.world.stop().await;
 }

@@ -1,8 +1,11 @@
 //! Reloads: new definitions take over between calls, and bad ones change nothing.
 
+use super::api::Served;
 use super::systems::Fault;
 use super::world::{World, plan};
 use crate::operator::{Command, ReloadStatus, Reply};
+use ml_connector_store::tokens::Role;
+use serde_json::{Value as Document, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,4 +100,55 @@ async fn a_reload_sends_refused_credentials_no_second_time_and_keeps_a_pause() {
         .await;
     assert_eq!(world.ledger.count("POST /logon"), 1);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_asks_for_a_reload_with_a_reason_and_hears_how_it_went() {
+    let served = Served::new().await;
+    let engine = served.world.engine().clone();
+    let ask = async |role: Role, body: Document| {
+        let path = "/api/v1/reload";
+        served.ask(Some(role), "POST", path, Some(&body)).await
+    };
+    let reason = || json!({ "reason": "new fee code" });
+    // Nobody reads definitions for it yet.
+    let nobody = ask(Role::Admin, reason()).await.problem(409);
+    assert!(nobody.contains("nobody reads definitions"), "{nobody}");
+    let mut requests = engine.reload_requests();
+    let seams = served.world.seams();
+    let reading = tokio::spawn(async move {
+        let request = requests.recv().await.unwrap();
+        engine.reload(plan(&CHANGED), seams).await.unwrap();
+        drop(request);
+        let request = requests.recv().await.unwrap();
+        engine.reload_failed("2 errors");
+        drop(request);
+    });
+    ask(Role::Operator, reason()).await.problem(403);
+    ask(Role::Admin, json!({ "reason": " " }))
+        .await
+        .problem(400);
+    let loaded = ask(Role::Admin, reason()).await.fine();
+    assert_eq!(loaded["loaded"], true, "{loaded}");
+    assert_eq!(served.world.engine().plan().hash, plan(&CHANGED).hash);
+    let refused = ask(Role::Admin, reason()).await.fine();
+    assert_eq!(
+        (&refused["loaded"], &refused["why"]),
+        (&json!(false), &json!("2 errors"))
+    );
+    reading.await.unwrap();
+    let records = served.get("/api/v1/audit/records?limit=1000").await.fine();
+    let asked: Vec<&Document> = records["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|record| record.to_string().contains("reload_asked"))
+        .collect();
+    assert_eq!(asked.len(), 3);
+    let text = asked[1].to_string();
+    assert!(
+        text.contains("new fee code") && text.contains("ann-admin"),
+        "{text}"
+    );
+    served.world.stop().await;
 }

@@ -12,6 +12,7 @@ mod arstpy;
 mod arstpy_other;
 mod arstpy_payment;
 mod arstpy_post;
+mod by_hand;
 mod call;
 mod combrw;
 mod comfnd;

@@ -1,5 +1,6 @@
-//! What runs here, and what can be asked.
+//! What runs here, how definitions are read again, and what can be asked.
 
+use crate::api::bodies::Reason;
 use crate::api::documents::{Integrations, OpenApi, Overview, Version};
 use crate::api::problem::Problem;
 use crate::api::route::{Answer, Ask, Handled};
@@ -31,6 +32,19 @@ pub(in crate::api) fn integrations(ask: Ask) -> Handled {
     Box::pin(async move {
         match ask.execute(Command::Integrations).await {
             Reply::Integrations { integrations } => Answer::of(&Integrations { integrations }),
+            other => Err(Problem::of(other)),
+        }
+    })
+}
+
+pub(in crate::api) fn reload(ask: Ask) -> Handled {
+    Box::pin(async move {
+        let Reason { reason } = ask.body()?;
+        let command = Command::Reload {
+            act: ask.act(reason),
+        };
+        match ask.execute(command).await {
+            Reply::Reloaded(status) => Answer::of(&status),
             other => Err(Problem::of(other)),
         }
     })

@@ -10,14 +10,17 @@ mod audit;
 mod connections;
 mod crosswalks;
 mod deliveries;
+mod reconciliations;
 mod replays;
 
-pub(super) use about::{integrations, openapi, overview, version};
+pub(super) use about::{integrations, openapi, overview, reload, version};
 pub(super) use audit::{event, records, trail, verification};
-pub(super) use connections::{connections, pause, ping, resume};
+pub(super) use connections::{
+    connections, pause, pause_integration, ping, resume, resume_integration,
+};
 pub(super) use crosswalks::{entries, entry, remove_entry, set_entry};
 pub(super) use deliveries::{deliveries, delivery, holds, resolve, resolve_cause, resolve_many};
-
+pub(super) use reconciliations::reconcile;
 pub(super) use replays::{apply_plan, make_plan, replay};
 
 use super::problem::Problem;
