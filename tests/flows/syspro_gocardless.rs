@@ -2,6 +2,7 @@
 
 mod payouts;
 mod receipts;
+mod reconciliation;
 mod registers;
 mod reversals;
 
