@@ -10,12 +10,14 @@
 //! `demo` shows it, and the campaign of SIGKILLs in `tests/kill.rs` runs it, without another line. Where GoCardless is the
 //! source, `collector` has what all of them need.
 
+mod cast;
 mod closing;
 mod collector;
 mod files;
 mod oracle_ebs_gocardless;
 mod pairing;
 mod plan;
+mod sage_x3_gocardless;
 pub mod syspro_gocardless;
 mod world;
 
@@ -26,7 +28,11 @@ pub use plan::Options;
 pub use world::{CrosswalkRow, Progress, World};
 
 /// All pairings, in the order in which they are shown.
-pub const PAIRINGS: &[Pairing] = &[syspro_gocardless::PAIRING, oracle_ebs_gocardless::PAIRING];
+pub const PAIRINGS: &[Pairing] = &[
+    syspro_gocardless::PAIRING,
+    sage_x3_gocardless::PAIRING,
+    oracle_ebs_gocardless::PAIRING,
+];
 
 /// Why a world cannot be set up or go on.
 #[derive(Debug, thiserror::Error)]

@@ -1,22 +1,18 @@
 //! Payments that GoCardless collects become receipts in SYSPRO.
 
-mod cast;
-
+use super::cast::{self, Fate, Fates, Payer};
 use super::collector::{self, Collector};
 use super::pairing::{Account, Doing, Pairing, Part, Play, Tally};
-use super::plan::{Options, amount_minor};
+use super::plan::Options;
 use super::{CrosswalkRow, Error, Listen, site_head};
-use crate::books::{Expected, Posted, Report, compare};
+use crate::books::{Posted, Report, compare};
 use crate::entropy::Entropy;
-use crate::gocardless::{self, Party};
+use crate::gocardless;
 use crate::serve::{Server, lock};
 use crate::syspro::{self, Fault, On, Operator, Period, Switches};
 use crate::webhooks::Delivery;
-use cast::{CAST, Fate, Member};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use rust_decimal::Decimal;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// The pairing.
@@ -34,14 +30,6 @@ pub(super) const PAIRING: Pairing = Pairing {
 const OPERATOR_PASSWORD: &str = "p&ss w<rd";
 const COMPANY_PASSWORD: &str = "b\u{f6}oks";
 
-/// A customer as both systems know it.
-#[derive(Debug, Clone)]
-struct Person {
-    member: Member,
-    customer: String,
-    mandate: String,
-}
-
 /// Both systems on loopback ports, with everybody who pays.
 #[derive(Debug)]
 pub struct Show {
@@ -49,8 +37,8 @@ pub struct Show {
     collector: Collector,
     erp: Arc<Mutex<syspro::Simulator>>,
     server: Server,
-    people: Vec<Person>,
-    fates: BTreeMap<String, Fate>,
+    people: Vec<Payer>,
+    fates: Fates,
     entropy: Entropy,
 }
 
@@ -59,14 +47,15 @@ impl Show {
     pub async fn start(options: Options, now: Timestamp) -> Result<Self, Error> {
         let mut collector = collector::simulator(&options, now);
         let mut erp = erp(&options, now);
-        let people = meet(&mut collector, &mut erp, now)?;
+        let people = cast::meet(&mut collector, now)?;
+        open_accounts(&people, &mut erp);
         let erp = Arc::new(Mutex::new(erp));
         Ok(Self {
             collector: Collector::start(collector).await?,
             server: Server::start(erp.clone()).await.map_err(Error::Listen)?,
             erp,
             people,
-            fates: BTreeMap::new(),
+            fates: Fates::default(),
             entropy: Entropy::new(options.seed ^ 0xDE30),
             options,
         })
@@ -84,53 +73,22 @@ impl Show {
 
     /// Collects so many payments of whoever the wheel names.
     fn collect(&mut self, payments: usize, now: Timestamp) {
-        let wheel: Vec<usize> = (0..self.people.len())
-            .flat_map(|at| {
-                let weight = self.people.get(at).map_or(0, |person| person.member.weight);
-                std::iter::repeat_n(at, weight)
-            })
-            .collect();
         let mut collector = lock(&self.collector.simulator);
         for _ in 0..payments {
-            let at = self.entropy.pick(&wheel).copied().unwrap_or(0);
-            let Some(person) = self.people.get(at) else {
-                continue;
-            };
-            let amount = amount_minor(&mut self.entropy);
-            // Asked for a week ago, collected today.
-            let asked = now - SignedDuration::from_hours(7 * 24);
-            let Some(payment) = collector.collect_payment(&person.mandate, amount, &[], asked)
-            else {
+            let owed = cast::owe(&self.people, &mut collector, &mut self.entropy, now);
+            let Some((payment, member)) = owed else {
                 continue;
             };
             if collector.confirm(&payment, now).is_ok() {
-                self.fates.insert(payment, person.member.fate);
+                self.fates.add(payment, member.fate);
             }
         }
     }
 
-    fn to_hold(&self) -> usize {
-        let held = |fate: &&Fate| **fate != Fate::Posted;
-        self.fates.values().filter(held).count()
-    }
-
     fn books(&self) -> Report {
-        let codes: BTreeMap<&str, &str> = self
-            .people
-            .iter()
-            .map(|person| (person.customer.as_str(), person.member.code))
-            .collect();
-        let expected: Vec<Expected> = lock(&self.collector.simulator)
-            .collected()
-            .iter()
-            .filter(|own| self.fates.get(&own.payment) == Some(&Fate::Posted))
-            .map(|own| Expected {
-                customer: codes
-                    .get(own.customer.as_str())
-                    .map(|code| (*code).to_owned()),
-                ..Expected::from(own)
-            })
-            .collect();
+        let expected = self
+            .fates
+            .expected(&self.people, &lock(&self.collector.simulator));
         let posted: Vec<Posted> = lock(&self.erp)
             .receipts()
             .iter()
@@ -200,10 +158,10 @@ impl Play for Show {
 
     fn tally(&self) -> Tally {
         let counts = self.collector.counts();
-        let to_hold = self.to_hold();
+        let to_hold = self.fates.held();
         Tally {
-            made: self.fates.len(),
-            to_post: self.fates.len() - to_hold,
+            made: self.fates.collected(),
+            to_post: self.fates.collected() - to_hold,
             posted: lock(&self.erp).receipt_count(),
             to_hold,
             accepted: counts.accepted,
@@ -213,20 +171,10 @@ impl Play for Show {
     }
 
     fn account(&self) -> Account {
-        let mut held_sums: BTreeMap<String, Decimal> = BTreeMap::new();
-        for own in lock(&self.collector.simulator).collected() {
-            if self
-                .fates
-                .get(&own.payment)
-                .is_some_and(|fate| *fate != Fate::Posted)
-            {
-                *held_sums.entry(own.currency.clone()).or_default() += own.amount();
-            }
-        }
         let (received, duplicate) = self.collector.events();
         Account {
             books: self.books(),
-            held_sums: held_sums.into_iter().collect(),
+            held_sums: self.fates.held_sums(&lock(&self.collector.simulator)),
             received,
             duplicate,
         }
@@ -239,6 +187,7 @@ impl Play for Show {
         })
     }
 }
+
 fn erp(options: &Options, now: Timestamp) -> syspro::Simulator {
     let today = now.to_zoned(TimeZone::UTC).date();
     let period = Period {
@@ -267,31 +216,18 @@ fn erp(options: &Options, now: Timestamp) -> syspro::Simulator {
     erp
 }
 
-/// Sets everybody up on both sides.
-fn meet(
-    collector: &mut gocardless::Simulator,
-    erp: &mut syspro::Simulator,
-    now: Timestamp,
-) -> Result<Vec<Person>, Error> {
-    let long_ago = now - SignedDuration::from_hours(60 * 24);
-    let mut people = Vec::new();
-    for member in CAST {
-        let party = Party::new(member.name, member.currency);
-        let ids = collector.add_payer(&party, long_ago);
-        let (customer, mandate) = ids.ok_or(Error::SetUp(member.code))?;
-        if let Some(company) = erp.company_mut("EDU1") {
-            let account = company.add_customer(member.code, member.name, member.currency);
-            if member.fate == Fate::Closed {
-                account
-                    .fields
-                    .insert("PaymentsAllowed".to_owned(), "N".to_owned());
-            }
+/// An account for everybody.
+fn open_accounts(people: &[Payer], erp: &mut syspro::Simulator) {
+    let Some(company) = erp.company_mut("EDU1") else {
+        return;
+    };
+    for person in people {
+        let member = person.member;
+        let account = company.add_customer(member.code, member.name, member.currency);
+        if member.fate == Fate::Closed {
+            account
+                .fields
+                .insert("PaymentsAllowed".to_owned(), "N".to_owned());
         }
-        people.push(Person {
-            member,
-            customer,
-            mandate,
-        });
     }
-    Ok(people)
 }
