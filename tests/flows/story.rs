@@ -227,6 +227,17 @@ impl Story {
         assert!(!matches!(reply, Reply::Refused { .. }), "{reply:?}");
     }
 
+    /// A secret as the vault has it now.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        self.seams.secrets.get(name).unwrap().expose().to_owned()
+    }
+
+    /// Puts another value into the vault while the engine runs.
+    pub(crate) fn set_secret(&self, name: &str, value: &str) {
+        let value = ml_connector_runtime::Secret::new(value.to_owned());
+        self.seams.secrets.put(name, &value).unwrap();
+    }
+
     /// Lets everything happen, and the clock move whenever nothing else does, until the condition holds.
     pub(crate) async fn until(
         &self,
