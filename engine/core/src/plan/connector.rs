@@ -25,8 +25,7 @@ pub struct Connector {
     pub http: Http,
     /// The operation `ping` calls first and that closes an open circuit.
     pub health: Option<Health>,
-    /// What `ping` reads after `health`, in order: what proves that log-on, rights and look-ups work. A circuit never
-    /// calls these.
+    /// What `ping` reads after `health`, in order: proves log-on, rights and look-ups. A circuit never calls these.
     pub ping: Vec<Health>,
     /// Sources of events.
     pub triggers: IndexMap<String, Trigger>,
@@ -393,6 +392,7 @@ pub enum Encoding {
 
 /// How an XML document becomes a structured one.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
 pub struct XmlRules {
     /// Whether element names are lowered, for systems that change their case.
     pub lowercase_names: bool,
@@ -402,6 +402,8 @@ pub struct XmlRules {
     pub trim: bool,
     /// Names of wrapper elements (ignoring case) whose text content is itself the document.
     pub unwrap: Vec<String>,
+    /// Whether a wrapper inside a SOAP envelope holds it in base64.
+    pub unwrap_base64: bool,
     /// Whether `href="#id"` is replaced by what the element with that id holds.
     pub references: bool,
 }
@@ -419,8 +421,7 @@ pub struct Trigger {
     pub id: EventId,
     /// JSON Schema of one event.
     pub schema: Document,
-    /// JSON Schema of what `id` is read of, where that is not the event: the item of a list that is compared with what it
-    /// was.
+    /// JSON Schema of what `id` is read of, where that is not the event: an item that is compared with what it was.
     pub item: Option<Document>,
 }
 

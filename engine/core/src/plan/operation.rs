@@ -147,6 +147,8 @@ pub struct Step {
 pub struct Request {
     /// The method.
     pub method: Method,
+    /// Another root than the connector's base URL. Sees `settings`.
+    pub base_url: Option<Template>,
     /// Appended to the base URL; every inserted value is percent-encoded as a path segment.
     pub path: Template,
     /// Query parameters; an undefined-by-choice (null) value is left out.

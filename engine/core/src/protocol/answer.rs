@@ -96,11 +96,7 @@ fn unfold(value: &mut Document, one: &Embedded, format: &AnswerFormat) -> Result
     }
     let broken = |why: &str| format!("what stands in `{}`: {why}", one.name);
     let text = if one.base64 {
-        let compact: String = text.split_whitespace().collect();
-        let bytes = BASE64_STANDARD
-            .decode(compact)
-            .map_err(|_| broken("it is not base64"))?;
-        to_text(&bytes, format.encoding).0
+        from_base64(&text, format.encoding).ok_or_else(|| broken("it is not base64"))?
     } else {
         text
     };
@@ -118,12 +114,20 @@ fn unfold(value: &mut Document, one: &Embedded, format: &AnswerFormat) -> Result
             unwrap: Vec::new(),
             ..format.xml.clone()
         };
-        let read = xml::read(&text, &rules).map_err(|error| broken(&error.to_string()))?;
+        let read = xml::read(&text, &rules, format.encoding)
+            .map_err(|error| broken(&error.to_string()))?;
         read.0
     } else {
         json(&text).map_err(|why| broken(&why))?
     };
     Ok(())
+}
+
+/// The text whose bytes a text holds in base64; `None` if it does not.
+pub(super) fn from_base64(text: &str, encoding: Encoding) -> Option<String> {
+    let compact: String = text.split_whitespace().collect();
+    let bytes = BASE64_STANDARD.decode(compact).ok()?;
+    Some(to_text(&bytes, encoding).0)
 }
 
 /// The text, and whether every byte of it made sense. A byte order mark decides, and is dropped.
@@ -196,7 +200,8 @@ fn json(text: &str) -> Result<Document, String> {
 }
 
 fn markup(text: &mut String, format: &AnswerFormat) -> Result<Document, String> {
-    let (document, inner) = xml::read(text, &format.xml).map_err(|error| error.to_string())?;
+    let (document, inner) =
+        xml::read(text, &format.xml, format.encoding).map_err(|error| error.to_string())?;
     if let Some(inner) = inner {
         *text = inner;
     }

@@ -8,7 +8,7 @@
 use super::{Answer, Call, Masked, encode, receipt, xml};
 use crate::cases::query_parameters;
 use crate::masking::{blotted, declares_personal, masked, personal_values};
-use crate::plan::{OperationKind, XmlRules};
+use crate::plan::{Encoding, OperationKind, XmlRules};
 use serde_json::{Map, Value as Document};
 use std::fmt::Write as _;
 
@@ -83,7 +83,7 @@ pub fn readable(request: &str, body: &str) -> Document {
 /// A text as what it looks like.
 fn structured(text: String) -> Document {
     if xml::looks_like_xml(&text)
-        && let Ok((document, _)) = xml::read(&text, &XmlRules::default())
+        && let Ok((document, _)) = xml::read(&text, &XmlRules::default(), Encoding::Utf8)
     {
         return document;
     }

@@ -129,8 +129,11 @@ impl<'c, 'a> Writer<'c, 'a> {
 
     fn url(&mut self, request: &Request) -> Result<String, EncodeError> {
         let settings = Scope::new().with("settings", self.call.settings);
-        let base = self.call.connector.http.base_url.text(&settings);
-        let base = base.map_err(EncodeError::template("http.base_url"))?;
+        let (base, place) = match &request.base_url {
+            Some(own) => (own, "request.base_url"),
+            None => (&self.call.connector.http.base_url, "http.base_url"),
+        };
+        let base = base.text(&settings).map_err(EncodeError::template(place))?;
         if let Some(next) = paginate::next_url(self.call) {
             return paginate::checked_next_url(&base, next);
         }

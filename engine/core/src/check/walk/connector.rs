@@ -364,6 +364,9 @@ impl<'a> One<'_, 'a> {
 
     fn request(&mut self, request: &'a Request, scope: &Rc<Scope<'a>>) {
         let settings = Rc::clone(&self.settings);
+        if let Some(base) = &request.base_url {
+            self.template("base_url", base, &settings);
+        }
         self.template("path", &request.path, scope);
         for (name, template) in request.query.iter().chain(&request.headers) {
             self.template(name, template, scope);

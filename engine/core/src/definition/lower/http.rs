@@ -79,6 +79,7 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
             lists: xml.texts("lists"),
             trim: xml.flag("trim"),
             unwrap: xml.texts("unwrap"),
+            unwrap_base64: xml.flag("unwrap_base64"),
             references: xml.flag("references"),
         },
         embedded: reader.objects("embedded").iter().map(embedded).collect(),
@@ -141,6 +142,11 @@ pub(super) fn answer(reader: &Reader<'_, '_>, outer: Option<&AnswerFormat>) -> A
                 own.xml.unwrap
             } else {
                 outer.xml.unwrap.clone()
+            },
+            unwrap_base64: if said(&xml, "unwrap_base64") {
+                own.xml.unwrap_base64
+            } else {
+                outer.xml.unwrap_base64
             },
         },
         embedded: if said(reader, "embedded") {

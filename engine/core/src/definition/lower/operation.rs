@@ -80,6 +80,7 @@ fn request(reader: &Reader<'_, '_>) -> Request {
     let methods = Method::ALL.map(|method| (method.as_str(), method));
     Request {
         method: reader.word("method", &methods).unwrap_or(Method::Get),
+        base_url: reader.opt_template("base_url"),
         path: reader.template("path"),
         query: reader.templates("query").collect(),
         headers: reader.templates("headers").collect(),

@@ -378,6 +378,12 @@ static XML_RULES: Table = Table {
             "Wrapper elements (in any case) whose text is itself the document.",
         ),
         default(
+            "unwrap_base64",
+            Shape::Flag,
+            "false",
+            "Whether a wrapper inside a SOAP envelope holds it in base64; a text that is none, such as a fault's, stays as it is.",
+        ),
+        default(
             "references",
             Shape::Flag,
             "false",

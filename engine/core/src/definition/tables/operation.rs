@@ -148,6 +148,11 @@ static REQUEST: Table = Table {
             Shape::Word(&["GET", "POST", "PUT", "PATCH", "DELETE"]),
             "The method.",
         ),
+        optional(
+            "base_url",
+            Shape::Template(scopes::SETTINGS),
+            "Another root than `http.base_url`: a second service of the same system, which takes the same credentials.",
+        ),
         required(
             "path",
             Shape::Template(scopes::REQUEST),

@@ -54,6 +54,15 @@ fn queries_leave_null_out_and_repeat_lists() {
 }
 
 #[test]
+fn a_request_may_have_a_root_of_its_own() {
+    let elsewhere = Bench::new(netledger(), "elsewhere", json!({}));
+    assert_eq!(
+        elsewhere.encode().unwrap().url,
+        "http://ledger.example:8080/Soap/Version"
+    );
+}
+
+#[test]
 fn a_write_carries_version_key_token_and_body() {
     let request = create().encode().unwrap();
     let headers: Vec<_> = request

@@ -12,7 +12,7 @@ fn write(document: &Document) -> Result<String, String> {
 }
 
 fn read(text: &str, rules: &XmlRules) -> String {
-    match xml::read(text, rules) {
+    match xml::read(text, rules, Encoding::Utf8) {
         Ok((document, _)) => document.to_string(),
         Err(error) => error.to_string(),
     }
@@ -86,6 +86,7 @@ fn xml_becomes_documents() {
         lists: vec!["row".to_owned()],
         trim: true,
         unwrap: vec!["String".to_owned()],
+        unwrap_base64: true,
         references: false,
     };
     for (text, expected) in [
@@ -125,6 +126,16 @@ fn xml_becomes_documents() {
         (
             "<Envelope><Body><string>&lt;A/&gt;</string></Body></Envelope>",
             r#"{"a":""}"#,
+        ),
+        // `<A>é</A>`; outside an envelope a text stays a text, and inside one that is no base64 does.
+        (
+            "<Envelope><Body><string>PEE+w6k8\nL0E+</string></Body></Envelope>",
+            r#"{"a":"é"}"#,
+        ),
+        ("<string>PEE+w6k8L0E+</string>", r#""PEE+w6k8L0E+""#),
+        (
+            "<Envelope><Body><string>ERROR: no</string></Body></Envelope>",
+            r#""ERROR: no""#,
         ),
         (
             "<string><b>not text only</b></string>",
@@ -398,7 +409,7 @@ proptest! {
 
     #[test]
     fn no_markup_crashes_the_decoder(text in "[<>/a-c!\\[\\]CDAT&;#x0-9 ='\"?-]{0,80}") {
-        drop(xml::read(&text, &XmlRules { trim: true, unwrap: vec!["a".into()], ..XmlRules::default() }));
+        drop(xml::read(&text, &XmlRules { trim: true, unwrap: vec!["a".into()], ..XmlRules::default() }, Encoding::Utf8));
     }
 
     #[test]
@@ -432,7 +443,7 @@ fn references_are_followed_and_circles_end() {
     let text = r##"<b><messages><m href="#id0"/></messages><status>0</status>
         <multiRef id="id0"><type>3</type><message href="#id1"/></multiRef>
         <multiRef id="id1">not balanced</multiRef><loop id="x"><again href="#x"/></loop></b>"##;
-    let (document, _) = xml::read(text, &rules).unwrap();
+    let (document, _) = xml::read(text, &rules, Encoding::Utf8).unwrap();
     assert_eq!(document["b"]["messages"]["m"]["type"], "3");
     assert_eq!(
         document["b"]["messages"]["m"]["message"]["#text"],

@@ -1,7 +1,8 @@
 //! Reads XML into documents.
 
 use super::DEPTH_MAX;
-use crate::plan::XmlRules;
+use crate::plan::{Encoding, XmlRules};
+use crate::protocol::answer;
 use roxmltree::{Node, ParsingOptions};
 use serde_json::{Map, Value as Document};
 
@@ -43,13 +44,15 @@ pub(in crate::protocol) fn looks_like_xml(text: &str) -> bool {
 pub(in crate::protocol) fn read(
     text: &str,
     rules: &XmlRules,
+    encoding: Encoding,
 ) -> Result<(Document, Option<String>), UnreadableXml> {
-    unwrapped(text, rules, UNWRAP_MAX)
+    unwrapped(text, rules, encoding, UNWRAP_MAX)
 }
 
 fn unwrapped(
     text: &str,
     rules: &XmlRules,
+    encoding: Encoding,
     wrappers: usize,
 ) -> Result<(Document, Option<String>), UnreadableXml> {
     let options = ParsingOptions {
@@ -67,8 +70,13 @@ fn unwrapped(
     if let Some(inner) = wrapped_text(root, rules)
         && let Some(left) = wrappers.checked_sub(1)
     {
+        let inner = if rules.unwrap_base64 && root.tag_name().name() == "Envelope" {
+            answer::from_base64(&inner, encoding).unwrap_or(inner)
+        } else {
+            inner
+        };
         if looks_like_xml(&inner) {
-            let (document, innermost) = unwrapped(&inner, rules, left)?;
+            let (document, innermost) = unwrapped(&inner, rules, encoding, left)?;
             return Ok((document, innermost.or(Some(inner))));
         }
         return Ok((Document::String(inner.clone()), Some(inner)));

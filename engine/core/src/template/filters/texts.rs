@@ -3,6 +3,8 @@
 use super::{Param, Spec, Trouble, arg, bounded, count, text};
 use crate::hex;
 use crate::template::convert;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use minijinja::Value;
 use regex::Regex;
 use sha2::{Digest, Sha256};
@@ -77,6 +79,12 @@ pub(super) const TABLE: &[Spec] = &[
         &[Param::optional("n", "64")],
         "the first `n` hexadecimal digits of its SHA-256",
         sha256_hex,
+    ),
+    Spec::filter(
+        "base64",
+        &[],
+        "its UTF-8 in base64 (RFC 4648 section 4)",
+        |args| bounded(BASE64_STANDARD.encode(text(arg(args, 0))?.as_bytes())),
     ),
     Spec::filter(
         "split",

@@ -182,6 +182,7 @@ fn texts_and_lists() {
         ("'añb' | truncate(2)", "\"añ\""),
         ("'a b/c~ü' | urlencode", "\"a%20b%2Fc~%C3%BC\""),
         ("'abc' | sha256_hex(8)", "\"ba7816bf\""),
+        ("'né:?' | base64", "\"bsOpOj8=\""),
         ("'a,b' | split(',') | join('-')", "\"a-b\""),
         ("' a  b ' | split", r#"["a","b"]"#),
         ("body | descend('code')", r#"["X","Y","Z"]"#),
