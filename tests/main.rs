@@ -15,6 +15,7 @@
 mod campaign;
 mod canary;
 mod cli;
+mod connect;
 mod definitions;
 mod diagnostics;
 mod flows;

@@ -25,12 +25,22 @@ pub(crate) fn secret(terminal: &mut Terminal, name: &str) -> anyhow::Result<Secr
     Ok(value)
 }
 
+/// Reads a secret that is worth nothing once it was used: asked for once, else the whole of stdin.
+pub(crate) fn once(terminal: &mut Terminal, what: &str) -> anyhow::Result<SecretString> {
+    if terminal.can_ask() {
+        prompt(format!("{what}: "))
+    } else {
+        from_input(terminal)
+    }
+}
+
+fn prompt(text: String) -> anyhow::Result<SecretString> {
+    rpassword::prompt_password(text)
+        .map(SecretString::from)
+        .context("cannot read from the terminal")
+}
+
 fn asked_twice(name: &str) -> anyhow::Result<SecretString> {
-    let prompt = |text: String| {
-        rpassword::prompt_password(text)
-            .map(SecretString::from)
-            .context("cannot read from the terminal")
-    };
     let first = prompt(format!("Value of {name}: "))?;
     let second = prompt(format!("Value of {name} again: "))?;
     if first.expose_secret() == second.expose_secret() {

@@ -6,7 +6,7 @@ use crate::secrets::{NoSecrets, VaultSecrets};
 use crate::site::Installation;
 use anyhow::Context as _;
 use ml_connector_core::identity::ConnectionId;
-use ml_connector_core::plan::Plan;
+use ml_connector_core::plan::{Connection, Plan};
 use ml_connector_runtime::{HttpTransport, Seams, SecretSource, SystemClock, SystemEntropy};
 use std::fs;
 use std::sync::Arc;
@@ -16,14 +16,51 @@ use std::sync::Arc;
 /// # Errors
 /// If the vault cannot be opened though a connection needs it, a secret is not in it, or TLS cannot be set up.
 pub(crate) fn seams(installation: &Installation, plan: &Plan) -> anyhow::Result<Seams> {
+    with(installation, secrets(installation, plan)?)
+}
+
+/// The same for one connection whose secret `but` is still to be got.
+///
+/// # Errors
+/// If the vault cannot be opened, another secret of the connection is not in it, or TLS cannot be set up.
+pub(crate) fn seams_of(
+    installation: &Installation,
+    connection: &Connection,
+    but: &str,
+) -> anyhow::Result<Seams> {
+    let place = installation.vault();
+    let vault = place.open().context("cannot open the vault")?;
+    let wanted = connection.secrets.iter().filter(|(name, _)| *name != but);
+    let missing: Vec<String> = wanted
+        .flat_map(|(_, stored)| stored)
+        .filter(|name| vault.get(name).is_err())
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if !missing.is_empty() {
+        return Err(not_there(&missing));
+    }
+    with(
+        installation,
+        Arc::new(VaultSecrets::new(&place.path, vault)),
+    )
+}
+
+fn with(installation: &Installation, secrets: Arc<dyn SecretSource>) -> anyhow::Result<Seams> {
     let transport =
         HttpTransport::new(&certificates(installation)?).context("cannot set up the network")?;
     Ok(Seams {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         transport: Arc::new(transport),
-        secrets: secrets(installation, plan)?,
+        secrets,
     })
+}
+
+fn not_there(missing: &[String]) -> anyhow::Error {
+    advise(
+        format!("not in the vault: {}", missing.join(", ")),
+        "store each with `ml-connector secrets set NAME`; a refresh token comes by `ml-connector connect CONNECTION`",
+    )
 }
 
 /// The extra certificates that connections trust.
@@ -60,10 +97,7 @@ fn secrets(installation: &Installation, plan: &Plan) -> anyhow::Result<Arc<dyn S
         .map(|(connection, name)| format!("`{name}` (of connection `{connection}`)"))
         .collect();
     if !missing.is_empty() {
-        return Err(advise(
-            format!("not in the vault: {}", missing.join(", ")),
-            "store each with `ml-connector secrets set NAME`",
-        ));
+        return Err(not_there(&missing));
     }
     Ok(Arc::new(VaultSecrets::new(&place.path, vault)))
 }

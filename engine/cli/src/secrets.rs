@@ -1,7 +1,9 @@
 //! The vault as the engine's source of secret values.
 
 use jiff::Timestamp;
-use ml_connector_runtime::{Clock as _, Secret, SecretError, SecretSource, SystemClock};
+use ml_connector_runtime::{
+    Clock as _, Secret, SecretError, SecretSource, SecretTurn, SystemClock,
+};
 use ml_connector_store::vault::{self, Vault};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,6 +83,19 @@ impl SecretSource for VaultSecrets {
         Ok(())
     }
 
+    fn try_turn(&self, name: &str) -> Result<Option<SecretTurn>, SecretError> {
+        let taken = vault::try_turn(&self.path, name).map_err(|error| failed(name, &error))?;
+        if taken.is_some() {
+            // Whoever had the turn before may have stored a value in the same moment in which the file was looked at.
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let stamp = stamp(&self.path);
+            inner.vault.reload().map_err(|error| failed(name, &error))?;
+            inner.stamp = stamp;
+            inner.version += 1;
+        }
+        Ok(taken.map(SecretTurn::new))
+    }
+
     fn version(&self) -> u64 {
         self.fresh().version
     }
@@ -96,6 +111,10 @@ impl SecretSource for NoSecrets {
     }
 
     fn put(&self, name: &str, _value: &Secret) -> Result<(), SecretError> {
+        Err(SecretError::Missing(name.to_owned()))
+    }
+
+    fn try_turn(&self, name: &str) -> Result<Option<SecretTurn>, SecretError> {
         Err(SecretError::Missing(name.to_owned()))
     }
 

@@ -3,16 +3,17 @@
 //! Lowering makes a [`Library`] of the definition files; binding a site file to it makes a [`Plan`]. Only a `Plan` runs.
 //! `preview`, `test` and `validate` need no more than a `Library`.
 
+mod auth;
 mod connector;
 mod integration;
 mod operation;
 mod reconcile;
 
+pub use auth::{Auth, AuthOption, Authorize, Jwt, KeyPlace, OauthClient, OauthRefresh, TokenBody};
 pub use connector::{
-    AnswerFormat, Auth, AuthOption, BodyFormat, Changes, Circuit, Connector, Cursor, CursorKind,
-    Embedded, EmbeddedFormat, Encoding, EventId, Health, Http, Jwt, KeyPlace, NullStyle,
-    OauthClient, OauthRefresh, Over, Poll, RateHeaders, RateLimit, ResetFormat, SecretSpec,
-    SignatureEncoding, TokenBody, Trigger, TriggerKind, Verify, Webhook, XmlRules,
+    AnswerFormat, BodyFormat, Changes, Circuit, Connector, Cursor, CursorKind, Embedded,
+    EmbeddedFormat, Encoding, EventId, Health, Http, NullStyle, Over, Poll, RateHeaders, RateLimit,
+    ResetFormat, SecretSpec, SignatureEncoding, Trigger, TriggerKind, Verify, Webhook, XmlRules,
 };
 pub use integration::{
     Aggregate, Complete, Fetch, FetchFrom, HoldRule, Integration, Missing, Remember, Require,

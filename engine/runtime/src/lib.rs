@@ -25,6 +25,7 @@
 mod admin;
 pub mod api;
 mod capture;
+pub mod connect;
 mod connection;
 mod context;
 mod counters;
@@ -52,7 +53,7 @@ pub use connection::{Cause, CircuitView, Pause, Unusable};
 pub use counters::CountersSnapshot;
 pub use engine::{Engine, EngineOptions, Listen, ReloadError, ReloadRequest, StartError, Stopped};
 pub use seams::{
-    Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SystemClock, SystemEntropy,
-    Transport,
+    Clock, Entropy, Outgoing, Seams, Secret, SecretError, SecretSource, SecretTurn, SystemClock,
+    SystemEntropy, Transport,
 };
 pub use transport::{Error as TransportError, HttpTransport};

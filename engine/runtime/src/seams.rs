@@ -63,8 +63,34 @@ pub trait SecretSource: fmt::Debug + Send + Sync {
     /// If it could not be made durable.
     fn put(&self, name: &str, value: &Secret) -> Result<(), SecretError>;
 
+    /// Takes the turn to change a secret that its system rotates, so that nobody else, in this
+    /// process or another, uses up the same value meanwhile. `None` while somebody has it. Whoever
+    /// gets it sees from then on what was stored before.
+    ///
+    /// # Errors
+    /// If it cannot be told whose turn it is.
+    fn try_turn(&self, name: &str) -> Result<Option<SecretTurn>, SecretError>;
+
     /// Grows whenever a value may have changed, so that values can be kept between calls.
     fn version(&self) -> u64;
+}
+
+/// The turn to change a secret. It ends when this is dropped, and with the process.
+pub struct SecretTurn(
+    #[expect(dead_code, reason = "held for its drop alone")] Box<dyn Send + Sync>,
+);
+
+impl SecretTurn {
+    /// A turn that lasts as long as `held` does.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(held))
+    }
+}
+
+impl fmt::Debug for SecretTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretTurn")
+    }
 }
 
 /// Why there is no secret value. Names only, never values.

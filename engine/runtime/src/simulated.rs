@@ -2,11 +2,13 @@
 //! in memory, secrets in a table. They are public because the scenario tests and the simulation
 //! live in another crate.
 
-use crate::seams::{Clock, Entropy, Outgoing, Secret, SecretError, SecretSource, Transport};
+use crate::seams::{
+    Clock, Entropy, Outgoing, Secret, SecretError, SecretSource, SecretTurn, Transport,
+};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::http::{HttpRequest, HttpResponse, SendError};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -272,6 +274,20 @@ pub struct MemorySecrets {
     values: Mutex<HashMap<String, String>>,
     version: AtomicU64,
     unwritable: Mutex<Option<String>>,
+    /// The secrets whose turn somebody has.
+    turns: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Gives the turn back.
+struct MemoryTurn {
+    name: String,
+    turns: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Drop for MemoryTurn {
+    fn drop(&mut self) {
+        held(&self.turns).remove(&self.name);
+    }
 }
 
 impl fmt::Debug for MemorySecrets {
@@ -325,6 +341,16 @@ impl SecretSource for MemorySecrets {
         }
         self.set(name, value.expose());
         Ok(())
+    }
+
+    fn try_turn(&self, name: &str) -> Result<Option<SecretTurn>, SecretError> {
+        let free = held(&self.turns).insert(name.to_owned());
+        Ok(free.then(|| {
+            SecretTurn::new(MemoryTurn {
+                name: name.to_owned(),
+                turns: Arc::clone(&self.turns),
+            })
+        }))
     }
 
     fn version(&self) -> u64 {

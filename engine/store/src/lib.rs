@@ -33,6 +33,7 @@ mod open;
 mod read;
 mod store;
 pub mod tokens;
+mod turn;
 pub mod vault;
 mod verify;
 mod writer;

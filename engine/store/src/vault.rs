@@ -14,10 +14,12 @@
 //!
 //! # Who may change it
 //! Changes read, change and write under an exclusive lock on a file beside it, so a command and a running engine (which
-//! stores rotated tokens) never undo each other.
+//! stores rotated tokens) never undo each other. What takes a request between reading and writing, as a rotating refresh
+//! token does, takes a [`Turn`] as well.
 //!
 //! Long because: the file's form, its key and who may change it are one promise.
 
+pub use crate::turn::{Turn, try_turn};
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -607,7 +609,7 @@ fn private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -2,6 +2,7 @@
 
 mod audit;
 mod completions;
+mod connect;
 mod connections;
 mod crosswalk;
 mod deliveries;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Preview(preview::Args),
     /// Log on to the real systems and read something harmless.
     Ping(ping::Args),
+    /// Let a person authorize a connection, and keep its refresh token.
+    Connect(connect::Args),
     /// Keep secret values in the encrypted vault.
     Secrets(secrets::Args),
     /// Say who may use the operator API.
@@ -96,6 +99,7 @@ pub(crate) fn perform(
         Command::New(args) => new::perform(&args, terminal),
         Command::Preview(args) => preview::perform(&args, terminal),
         Command::Ping(args) => ping::perform(&args, terminal),
+        Command::Connect(args) => connect::perform(&args, terminal),
         Command::Secrets(args) => secrets::perform(&args, terminal),
         Command::Tokens(args) => tokens::perform(&args, terminal),
         Command::Status(args) => status::perform(&args, terminal),

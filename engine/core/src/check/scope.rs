@@ -39,7 +39,7 @@ pub(super) struct Scope<'a> {
 }
 
 /// Names the engine supplies, and why one of them is not there where it is not.
-const WORDS: [(&str, &str); 21] = [
+const WORDS: [(&str, &str); 22] = [
     (
         "settings",
         "`settings` belong to a connection and are read by its connector; an integration has `params`",
@@ -72,6 +72,10 @@ const WORDS: [(&str, &str); 21] = [
     (
         "page",
         "`page` is read in the request of an operation with `paginate`",
+    ),
+    (
+        "callback",
+        "`callback` is what comes with an authorization code; it is read in `authorize`, in `token_url` and `tell`",
     ),
     (
         "over",

@@ -47,7 +47,7 @@ pub use rate::rate_state;
 pub use receipt::UNREAD;
 pub use sequence::{StepVerdict, sequence_receipt, step_input, step_verdict, steps, variant};
 pub(crate) use text::length_in;
-pub use text::percent_encode;
+pub use text::{percent_decode, percent_encode};
 pub use time::duration;
 pub use webhook::{EVENT_DEPTH_MAX, RawEvent, WebhookError, split, verify};
 

@@ -24,6 +24,25 @@ pub fn percent_encode(text: &str) -> String {
     encoded
 }
 
+/// Undoes [`percent_encode`]. What is no escape stays as it is, and bytes that are no UTF-8 become U+FFFD.
+pub fn percent_decode(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = after
+            .split_first_chunk::<2>()
+            .filter(|_| byte == b'%')
+            .and_then(|(digits, after)| {
+                let digits = std::str::from_utf8(digits).ok()?;
+                Some((crate::hex::read(digits)?.first().copied()?, after))
+            });
+        let (byte, after) = escaped.unwrap_or((byte, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
 /// A value as one segment of a path.
 ///
 /// # Errors

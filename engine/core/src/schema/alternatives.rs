@@ -4,6 +4,7 @@
 //! cannot be followed (a reference to nowhere, a ring of references, more combinations than are worth trying) makes the
 //! schema *open*: the checks then say nothing, because a wrong finding is worse than none.
 
+use crate::protocol::percent_decode;
 use serde_json::Value as Document;
 
 /// Schemas with more combinations than this are treated as open.
@@ -132,24 +133,7 @@ pub(super) fn own_rules_refuse(piece: Piece<'_>, value: &Document) -> Option<Str
 /// What a `$ref` points to in its own document.
 fn resolve<'a>(root: &'a Document, target: &str) -> Option<Piece<'a>> {
     let pointer = target.strip_prefix('#')?;
-    let at = root.pointer(&percent_decoded(pointer))?;
+    // RFC 6901 section 6: a pointer in a URL fragment is percent-encoded.
+    let at = root.pointer(&percent_decode(pointer))?;
     Some(Piece { at, root })
-}
-
-/// RFC 6901 section 6: a pointer in a URL fragment is percent-encoded.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let decoded = hex.and_then(|two| u8::from_str_radix(two, 16).ok());
-        if let (b'%', Some(byte)) = (*first, decoded) {
-            bytes.push(byte);
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

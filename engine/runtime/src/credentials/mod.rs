@@ -7,7 +7,7 @@
 //! | OAuth2, signed JWT | a token per connection | before it expires, and when it is stale |
 
 mod jwt;
-mod oauth;
+pub(crate) mod oauth;
 mod proving;
 mod refusals;
 mod secrets;
@@ -71,7 +71,7 @@ pub(crate) enum Authenticator {
     /// By a session.
     Session(session::SessionAuth),
     /// By a token asked for with OAuth2, or signed by us.
-    Token(token::TokenCell),
+    Token(Box<token::TokenCell>),
 }
 
 /// Credentials for one call. Dropping them gives a session's use back.
@@ -115,7 +115,7 @@ impl Authenticator {
                 caller, sessions, scope, idle_max,
             )?),
             Auth::OauthClient(_) | Auth::OauthRefresh(_) | Auth::Jwt(_) => {
-                Self::Token(token::TokenCell::default())
+                Self::Token(Box::default())
             }
         })
     }
@@ -215,7 +215,7 @@ impl Ready {
 }
 
 /// A scope with `settings` and `secrets`, for the templates of token requests.
-fn scope_with_secrets(caller: &Caller) -> Scope<'_> {
+pub(crate) fn scope_with_secrets(caller: &Caller) -> Scope<'_> {
     let resolved = caller.secrets.resolve();
     let secrets: Map<String, Document> = resolved
         .firsts()
@@ -227,7 +227,7 @@ fn scope_with_secrets(caller: &Caller) -> Scope<'_> {
 }
 
 /// A template of the connection that has no value. It shows the expression, never a value.
-fn misconfigured(error: &EvalError) -> Failure {
+pub(crate) fn misconfigured(error: &EvalError) -> Failure {
     Failure::Refused {
         class: Class::Configuration,
         why: format!("cannot authenticate: {error}"),

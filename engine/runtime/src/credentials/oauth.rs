@@ -1,12 +1,23 @@
-//! OAuth2 client credentials (RFC 6749 section 4.4) and refresh tokens (section 6).
+//! OAuth2 client credentials (RFC 6749 section 4.4), refresh tokens (section 6) and the exchange of
+//! an authorization code for the first of them (section 4.1.3).
+//!
+//! # A refresh token that changes with every use
+//! The old one may be void as soon as the new one is on its way. So from reading it to storing the
+//! next, one task of one process has the *turn* ([`crate::SecretSource::try_turn`]); the new one is
+//! on disk before the access token that came with it is used; and one that could not be stored is
+//! kept in memory and stored before anything else is asked. What is left is a process that dies
+//! between the answer and the disk: then the old one is tried once, and where it is refused, the
+//! connection says that it has to be connected again.
 
 use super::token::{Token, renew_at};
 use super::{Failure, misconfigured, scope_with_secrets};
 use crate::connection::Caller;
-use crate::seams::Secret;
+use crate::context::later;
+use crate::seams::{Secret, SecretError, SecretTurn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use jiff::Timestamp;
 use ml_connector_core::delivery::Class;
 use ml_connector_core::http::{HttpRequest, HttpResponse, Method, SendError};
 use ml_connector_core::plan::{OauthClient, OauthRefresh, TokenBody};
@@ -14,6 +25,7 @@ use ml_connector_core::protocol::percent_encode;
 use ml_connector_core::template::{EvalError, Template};
 use serde::Deserialize;
 use serde_json::Value as Document;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,23 +36,57 @@ const LIFETIME: Duration = Duration::from_secs(300);
 
 /// What a token request is made of, beside the grant.
 struct Client<'a> {
-    token_url: &'a Template,
     id: &'a Template,
     secret: &'a Template,
-    scope: Option<&'a Template>,
     in_body: bool,
     renew_before: Duration,
     body: TokenBody,
     /// Names that the answer may use.
     access_token: &'a [String],
     refresh_token: &'a [String],
+    /// What a person does about a refusal.
+    help: &'static str,
 }
 
+impl<'a> Client<'a> {
+    fn of_refresh(oauth: &'a OauthRefresh) -> Self {
+        Self {
+            id: &oauth.client_id,
+            secret: &oauth.client_secret,
+            in_body: oauth.in_body,
+            renew_before: oauth.renew_before,
+            body: oauth.body,
+            access_token: &oauth.access_token,
+            refresh_token: &oauth.refresh_token_names,
+            help: if oauth.authorize.is_some() {
+                AUTHORIZE_AGAIN
+            } else {
+                STORE_AGAIN
+            },
+        }
+    }
+}
+
+const AUTHORIZE_AGAIN: &str = "check client id and secret; if they are right, the refresh token is void: connect again with \
+                               `ml-connector connect CONNECTION`";
+const STORE_AGAIN: &str =
+    "check client id and secret; if they are right, store a new refresh token in the vault";
+
 /// RFC 6749 section 5.1. Unknown members are ignored.
-struct Granted {
-    access_token: String,
-    expires_in: Option<u64>,
-    refresh_token: Option<String>,
+#[derive(Clone)]
+pub(crate) struct Granted {
+    access_token: Arc<Secret>,
+    lifetime: Duration,
+    /// Present where the answer has one.
+    pub(crate) refresh_token: Option<Arc<Secret>>,
+}
+
+impl fmt::Debug for Granted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Granted")
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Granted {
@@ -51,20 +97,38 @@ impl Granted {
             names
                 .iter()
                 .find_map(|name| answer.get(name)?.as_str().filter(|text| !text.is_empty()))
-                .map(str::to_owned)
+                .map(|text| Arc::new(Secret::new(text.to_owned())))
         };
         let seconds = |value: &Document| match value {
             Document::Number(number) => number.as_u64(),
             Document::String(text) => text.trim().parse().ok(),
             Document::Null | Document::Bool(_) | Document::Array(_) | Document::Object(_) => None,
         };
+        let lifetime = ["expires_in", "expiresIn"]
+            .iter()
+            .find_map(|name| answer.get(*name).and_then(seconds));
         Some(Self {
             access_token: text(client.access_token)?,
-            expires_in: ["expires_in", "expiresIn"]
-                .iter()
-                .find_map(|name| answer.get(*name).and_then(seconds)),
+            lifetime: lifetime.map_or(LIFETIME, Duration::from_secs),
             refresh_token: text(client.refresh_token),
         })
+    }
+}
+
+/// A grant whose refresh token could not be stored.
+pub(crate) struct Unkept {
+    granted: Granted,
+    at: Timestamp,
+    /// What it was asked for with: where another one stands in the vault, somebody has connected
+    /// anew, and this one is of no use.
+    from: Arc<Secret>,
+}
+
+impl fmt::Debug for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unkept")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,85 +143,169 @@ pub(super) async fn client_credentials(
     oauth: &OauthClient,
 ) -> Result<Arc<Token>, Failure> {
     let client = Client {
-        token_url: &oauth.token_url,
         id: &oauth.client_id,
         secret: &oauth.client_secret,
-        scope: oauth.scope.as_ref(),
         in_body: oauth.in_body,
         renew_before: oauth.renew_before,
         body: oauth.body,
         access_token: &oauth.access_token,
         refresh_token: &[],
+        help: "check client id and client secret in the vault",
     };
-    let form = vec![("grant_type", "client_credentials".to_owned())];
-    let granted = ask(caller, &client, form).await?;
-    Ok(token(caller, &granted, client.renew_before))
+    let mut form = vec![("grant_type", "client_credentials".to_owned())];
+    push_scope(caller, oauth.scope.as_ref(), &mut form)?;
+    let url = token_url(caller, &oauth.token_url)?;
+    let granted = ask(caller, &client, url, form).await?;
+    Ok(token(&granted, caller.now(), client.renew_before))
 }
 
 pub(super) async fn refresh(
     caller: &Arc<Caller>,
     oauth: &OauthRefresh,
+    unkept: &mut Option<Unkept>,
 ) -> Result<Arc<Token>, Failure> {
-    let client = Client {
-        token_url: &oauth.token_url,
-        id: &oauth.client_id,
-        secret: &oauth.client_secret,
-        scope: oauth.scope.as_ref(),
-        in_body: oauth.in_body,
-        renew_before: oauth.renew_before,
-        body: oauth.body,
-        access_token: &oauth.access_token,
-        refresh_token: &oauth.refresh_token_names,
-    };
+    let client = Client::of_refresh(oauth);
     let name = &oauth.refresh_token;
-    let present = caller
-        .secrets
-        .resolve()
-        .first(name)
-        .map(str::to_owned)
-        .ok_or_else(|| Failure::Refused {
-            class: Class::Authentication,
-            why: format!("there is no refresh token under `{name}`"),
-            help: "authorise the connection again".to_owned(),
-        })?;
-    let form = vec![
+    let _turn = turn(caller, name).await?;
+    let present = caller.secrets.resolve().first(name).map(str::to_owned);
+    if let Some(waiting) = unkept.take()
+        && present.as_deref() == Some(waiting.from.expose())
+    {
+        let Unkept { granted, at, from } = waiting;
+        let granted = keep(caller, name, granted, at, from, unkept)?;
+        let token = token(&granted, at, client.renew_before);
+        if token.is_fresh(caller.now()) {
+            return Ok(token);
+        }
+    }
+    // Whoever had the turn before, or the lines above, may have stored another one.
+    let present = caller.secrets.resolve().first(name).map(str::to_owned);
+    let present = present.ok_or_else(|| Failure::Refused {
+        class: Class::Authentication,
+        why: format!("there is no refresh token under `{name}`"),
+        help: client.help.to_owned(),
+    })?;
+    let mut form = vec![
         ("grant_type", "refresh_token".to_owned()),
         ("refresh_token", present.clone()),
     ];
-    let granted = ask(caller, &client, form).await?;
-    if let Some(rotated) = granted
+    push_scope(caller, oauth.scope.as_ref(), &mut form)?;
+    let url = token_url(caller, &oauth.token_url)?;
+    let granted = ask(caller, &client, url, form).await?;
+    let at = caller.now();
+    let from = Arc::new(Secret::new(present));
+    let granted = keep(caller, name, granted, at, from, unkept)?;
+    Ok(token(&granted, at, client.renew_before))
+}
+
+/// Stores the refresh token of a grant, if it is a new one. What cannot be stored is put aside: the
+/// old one may be void from here on, and using the access token would only hide that the connection
+/// is lost at the next restart.
+fn keep(
+    caller: &Caller,
+    name: &str,
+    granted: Granted,
+    at: Timestamp,
+    from: Arc<Secret>,
+    unkept: &mut Option<Unkept>,
+) -> Result<Granted, Failure> {
+    let rotated = granted
         .refresh_token
         .as_ref()
-        .filter(|new| **new != present)
-    {
-        // The old one may be void from here on. If the new one cannot be kept, using the access
-        // token would only hide that the connection is lost at the next restart.
-        caller
-            .secrets
-            .put(name, &Secret::new(rotated.clone()))
-            .map_err(|error| Failure::Passing {
+        .filter(|new| new.expose() != from.expose());
+    let Some(rotated) = rotated else {
+        return Ok(granted);
+    };
+    match caller.secrets.put(name, rotated) {
+        Ok(()) => Ok(granted),
+        Err(error) => {
+            *unkept = Some(Unkept { granted, at, from });
+            Err(Failure::Passing {
                 class: Class::Configuration,
                 why: format!("the rotated refresh token could not be stored: {error}"),
                 after: None,
-            })?;
+            })
+        }
     }
-    Ok(token(caller, &granted, client.renew_before))
 }
 
-fn token(caller: &Caller, granted: &Granted, renew_before: Duration) -> Arc<Token> {
-    let lifetime = granted.expires_in.map_or(LIFETIME, Duration::from_secs);
+/// Exchanges an authorization code. The caller has the turn, and stores what is granted.
+pub(crate) async fn exchange(
+    caller: &Arc<Caller>,
+    oauth: &OauthRefresh,
+    url: String,
+    form: Vec<(&'static str, String)>,
+) -> Result<Granted, Failure> {
+    ask(caller, &Client::of_refresh(oauth), url, form).await
+}
+
+/// How often somebody who waits for a turn looks whether it is free.
+const TURN_GLANCE: Duration = Duration::from_millis(100);
+/// The longest wait for a turn: whoever has it ends with its request's time limit.
+const TURN_MAX: Duration = Duration::from_secs(90);
+
+/// Waits for the turn to use up a refresh token.
+pub(crate) async fn turn(caller: &Caller, name: &str) -> Result<SecretTurn, Failure> {
+    let passing = |why: String| Failure::Passing {
+        class: Class::Configuration,
+        why,
+        after: None,
+    };
+    let until = later(caller.now(), TURN_MAX);
+    loop {
+        match caller.secrets.try_turn(name) {
+            Ok(Some(turn)) => return Ok(turn),
+            Ok(None) => {}
+            Err(error @ SecretError::Missing(_)) => {
+                return Err(Failure::Refused {
+                    class: Class::Configuration,
+                    why: error.to_string(),
+                    help: format!("name one for `{name}` in the site file's `secrets`"),
+                });
+            }
+            Err(error @ SecretError::Vault { .. }) => return Err(passing(error.to_string())),
+        }
+        let now = caller.now();
+        if now >= until {
+            let why = format!("another process has been changing `{name}` for too long");
+            return Err(passing(why));
+        }
+        let glance = later(now, TURN_GLANCE);
+        caller.seams.clock.sleep_until(glance).await;
+    }
+}
+
+fn push_scope(
+    caller: &Caller,
+    scope: Option<&Template>,
+    form: &mut Vec<(&'static str, String)>,
+) -> Result<(), Failure> {
+    if let Some(wanted) = scope {
+        let wanted = wanted.text(&scope_with_secrets(caller));
+        form.push(("scope", wanted.map_err(|error| misconfigured(&error))?));
+    }
+    Ok(())
+}
+
+fn token_url(caller: &Caller, url: &Template) -> Result<String, Failure> {
+    url.text(&scope_with_secrets(caller))
+        .map_err(|error| misconfigured(&error))
+}
+
+fn token(granted: &Granted, at: Timestamp, renew_before: Duration) -> Arc<Token> {
     Token::new(
-        granted.access_token.clone(),
-        Some(renew_at(caller.now(), lifetime, renew_before)),
+        granted.access_token.expose().to_owned(),
+        Some(renew_at(at, granted.lifetime, renew_before)),
     )
 }
 
 async fn ask(
     caller: &Arc<Caller>,
     client: &Client<'_>,
+    url: String,
     form: Vec<(&'static str, String)>,
 ) -> Result<Granted, Failure> {
-    let request = request(caller, client, form).map_err(|error| misconfigured(&error))?;
+    let request = request(caller, client, url, form).map_err(|error| misconfigured(&error))?;
     caller.pace().await;
     caller.counters.logged_on();
     match caller.transmit(request).await {
@@ -173,14 +321,11 @@ async fn ask(
 fn request(
     caller: &Caller,
     client: &Client<'_>,
+    url: String,
     mut form: Vec<(&'static str, String)>,
 ) -> Result<HttpRequest, EvalError> {
     let scope = scope_with_secrets(caller);
-    let url = client.token_url.text(&scope)?;
     let (id, secret) = (client.id.text(&scope)?, client.secret.text(&scope)?);
-    if let Some(wanted) = client.scope {
-        form.push(("scope", wanted.text(&scope)?));
-    }
     let mut headers = vec![
         (
             "Content-Type".to_owned(),
@@ -244,7 +389,7 @@ fn read(response: &HttpResponse, client: &Client<'_>) -> Result<Granted, Failure
                 "the token end point refuses with status {status}{}",
                 denial(response)
             ),
-            help: "check client id, client secret and refresh token in the vault".to_owned(),
+            help: client.help.to_owned(),
         });
     }
     let after = response

@@ -1,6 +1,6 @@
 //! A connection's secret values, kept until the vault changes.
 
-use crate::seams::{Secret, SecretError, SecretSource};
+use crate::seams::{Secret, SecretError, SecretSource, SecretTurn};
 use crate::telemetry;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -74,9 +74,20 @@ impl SecretTable {
 
     /// Stores a new value under the first vault name of a secret.
     pub(crate) fn put(&self, name: &str, value: &Secret) -> Result<(), SecretError> {
+        self.source.put(self.stored(name)?, value)
+    }
+
+    /// See [`SecretSource::try_turn`], of the first vault name of a secret.
+    pub(crate) fn try_turn(&self, name: &str) -> Result<Option<SecretTurn>, SecretError> {
+        self.source.try_turn(self.stored(name)?)
+    }
+
+    /// The first vault name of a secret.
+    pub(crate) fn stored(&self, name: &str) -> Result<&str, SecretError> {
         let stored = self.names.get(name).and_then(|names| names.first());
-        let stored = stored.ok_or_else(|| SecretError::Missing(name.to_owned()))?;
-        self.source.put(stored, value)
+        stored
+            .map(String::as_str)
+            .ok_or_else(|| SecretError::Missing(name.to_owned()))
     }
 }
 

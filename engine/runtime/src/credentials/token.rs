@@ -53,6 +53,11 @@ impl Token {
         self.number == other.number
     }
 
+    /// Whether it need not be renewed yet.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.renew_at.is_none_or(|renew_at| now < renew_at)
+    }
+
     /// A call with it went through.
     pub(crate) fn prove(&self) {
         self.proven.store(true, Ordering::Relaxed);
@@ -67,10 +72,17 @@ impl Token {
 /// The present token. Its lock is held while a new one is asked for, so that only one task asks.
 #[derive(Debug, Default)]
 pub(crate) struct TokenCell {
-    current: Mutex<Option<Arc<Token>>>,
+    current: Mutex<Present>,
     /// Tries to get one that failed; locked for a moment only.
     refusals: std::sync::Mutex<Refusals>,
     state: AtomicU8,
+}
+
+#[derive(Debug, Default)]
+struct Present {
+    token: Option<Arc<Token>>,
+    /// What was granted and is not stored yet.
+    unkept: Option<oauth::Unkept>,
 }
 
 impl TokenCell {
@@ -80,8 +92,8 @@ impl TokenCell {
         let failures = self.refusals().count();
         let mut current = self.current.lock().await;
         let now = caller.now();
-        if let Some(token) = current.as_ref()
-            && token.renew_at.is_none_or(|renew_at| now < renew_at)
+        if let Some(token) = current.token.as_ref()
+            && token.is_fresh(now)
         {
             return Ok(Arc::clone(token));
         }
@@ -94,13 +106,14 @@ impl TokenCell {
             }
         }
         let rules = &caller.plan.connector.http.circuit;
-        let token = ask(caller).await.inspect_err(|failure| {
+        let asked = ask(caller, &mut current.unkept).await;
+        let token = asked.inspect_err(|failure| {
             self.refusals()
                 .failed(failure, &secrets, rules, caller.now());
         })?;
         self.refusals().forget();
         self.state.store(1, Ordering::Relaxed);
-        *current = Some(Arc::clone(&token));
+        current.token = Some(Arc::clone(&token));
         Ok(token)
     }
 
@@ -116,9 +129,10 @@ impl TokenCell {
     /// Drops a stale token, if it is still the present one. Says whether it was.
     pub(crate) async fn stale(&self, token: &Token) -> bool {
         let mut current = self.current.lock().await;
-        let first = current.as_ref().is_some_and(|present| present.is(token));
+        let present = current.token.as_ref();
+        let first = present.is_some_and(|present| present.is(token));
         if first {
-            *current = None;
+            current.token = None;
             self.state.store(0, Ordering::Relaxed);
         }
         first
@@ -134,10 +148,13 @@ impl TokenCell {
     }
 }
 
-async fn ask(caller: &Arc<Caller>) -> Result<Arc<Token>, Failure> {
+async fn ask(
+    caller: &Arc<Caller>,
+    unkept: &mut Option<oauth::Unkept>,
+) -> Result<Arc<Token>, Failure> {
     match caller.auth() {
         Auth::OauthClient(oauth) => oauth::client_credentials(caller, oauth).await,
-        Auth::OauthRefresh(oauth) => oauth::refresh(caller, oauth).await,
+        Auth::OauthRefresh(oauth) => oauth::refresh(caller, oauth, unkept).await,
         Auth::Jwt(jwt) => jwt::sign(caller, jwt),
         Auth::None
         | Auth::Bearer { .. }

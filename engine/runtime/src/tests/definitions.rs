@@ -358,6 +358,18 @@ pub(super) const REFRESH_TOKEN: &str = r#"auth:
     client_secret: very-secret-client
     refresh_token: token
     renew_before: 1m"#;
+/// One that begins in the browser.
+pub(super) const AUTHORIZED: &str = r#"auth:
+    kind: oauth_refresh
+    token_url: "{{ settings.base_url }}/token"
+    client_id: me
+    client_secret: very-secret-client
+    refresh_token: token
+    scope: read write
+    renew_within: 7d
+    authorize:
+      url: "{{ settings.base_url }}/authorize?tenant=1"
+      parameters: { prompt: consent, left_out: "{{ none }}" }"#;
 /// The same at a gateway that wants JSON and has its own names, where a setting chooses.
 pub(super) const CHOSEN: &str = r#"auth:
     kind: choice

@@ -7,6 +7,7 @@ mod world;
 mod api;
 mod changes;
 mod circuits;
+mod connect;
 mod groups;
 mod health;
 mod intake;

@@ -26,8 +26,8 @@ pub use auth::connected_token;
 pub use faults::{Fault, On};
 pub use folder::{Account, Customer, Entry, EntryType, Folder, Line, Origin, Site};
 pub use settings::{
-    Audience, ConnectedApplication, Pool, PostEntry, ResultText, Service, Settings, Switches,
-    TooLong, UnknownField, User,
+    Audience, CloudApplication, ConnectedApplication, Pool, PostEntry, ResultText, Service,
+    Settings, Switches, TooLong, UnknownField, User,
 };
 
 use crate::books::Posted;

@@ -4,8 +4,8 @@ use super::super::locate::{Owner, Route, route};
 use super::super::scope::{Entry, Scope};
 use super::{Call, Given, Walk, Wants, result};
 use crate::plan::{
-    Action, Auth, Connector, Content, Health, LookUpSpec, Operation, OperationKind, OutcomeRule,
-    Repeat, Request, Step, TriggerKind, Variant, Write,
+    Action, Auth, Authorize, Connector, Content, Health, LookUpSpec, Operation, OperationKind,
+    OutcomeRule, Repeat, Request, Step, TriggerKind, Variant, Write,
 };
 use crate::template::Template;
 use indexmap::IndexMap;
@@ -157,8 +157,8 @@ impl<'a> One<'_, 'a> {
                 self.template("token_url", &oauth.token_url, &settings);
                 self.template("client_id", &oauth.client_id, &secret);
                 self.template("client_secret", &oauth.client_secret, &secret);
-                if let Some(url) = &oauth.authorize_url {
-                    self.template("authorize_url", url, &settings);
+                if let Some(authorize) = &oauth.authorize {
+                    self.authorize(authorize);
                 }
                 if let Some(scope) = &oauth.scope {
                     self.template("scope", scope, &settings);
@@ -178,6 +178,25 @@ impl<'a> One<'_, 'a> {
                     self.template(name, template, &secret);
                 }
             }
+        }
+    }
+
+    fn authorize(&mut self, authorize: &'a Authorize) {
+        let settings = Rc::clone(&self.settings);
+        // What comes with a code is the system's own, beside the code and what was sent along.
+        let callback = Rc::new(self.scope().with("callback", Entry::open()));
+        self.template("url", &authorize.url, &settings);
+        for (name, template) in &authorize.parameters {
+            self.template(name, template, &settings);
+        }
+        if let Some(uri) = &authorize.redirect_uri {
+            self.template("redirect_uri", uri, &settings);
+        }
+        if let Some(url) = &authorize.token_url {
+            self.template("token_url", url, &callback);
+        }
+        if let Some(tell) = &authorize.tell {
+            self.template("tell", tell, &callback);
         }
     }
 

@@ -3,9 +3,9 @@
 use super::super::reader::Reader;
 use super::ENCODINGS;
 use crate::plan::{
-    AnswerFormat, Auth, AuthOption, BodyFormat, Circuit, Embedded, EmbeddedFormat, Encoding, Http,
-    Jwt, KeyPlace, NullStyle, OauthClient, OauthRefresh, RateHeaders, RateLimit, ResetFormat,
-    TokenBody, XmlRules,
+    AnswerFormat, Auth, AuthOption, Authorize, BodyFormat, Circuit, Embedded, EmbeddedFormat,
+    Encoding, Http, Jwt, KeyPlace, NullStyle, OauthClient, OauthRefresh, RateHeaders, RateLimit,
+    ResetFormat, TokenBody, XmlRules,
 };
 
 pub(super) fn lower(reader: &Reader<'_, '_>) -> Http {
@@ -190,6 +190,18 @@ fn token_body(reader: &Reader<'_, '_>) -> TokenBody {
         .unwrap_or(TokenBody::Form)
 }
 
+fn authorize(reader: &Reader<'_, '_>) -> Authorize {
+    Authorize {
+        url: reader.template("url"),
+        parameters: reader.templates("parameters").collect(),
+        redirect_uri: reader.opt_template("redirect_uri"),
+        pkce: reader.flag("pkce"),
+        code: reader.texts("code"),
+        token_url: reader.opt_template("token_url"),
+        tell: reader.opt_template("tell"),
+    }
+}
+
 fn auth(reader: &Reader<'_, '_>) -> Auth {
     let Some((kind, one)) = reader.tagged("auth") else {
         return Auth::None;
@@ -236,7 +248,10 @@ fn auth(reader: &Reader<'_, '_>) -> Auth {
         }),
         "oauth_refresh" => Auth::OauthRefresh(OauthRefresh {
             token_url: one.template("token_url"),
-            authorize_url: one.opt_template("authorize_url"),
+            authorize: one
+                .opt_object("authorize")
+                .map(|one| Box::new(authorize(&one))),
+            renew_within: one.opt_duration("renew_within"),
             client_id: one.template("client_id"),
             client_secret: one.template("client_secret"),
             refresh_token: one.text("refresh_token"),

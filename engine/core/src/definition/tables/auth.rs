@@ -236,9 +236,15 @@ static AUTH_OAUTH_REFRESH: Table = Table {
                 "The secret that holds the refresh token and takes each new one.",
             ),
             optional(
-                "authorize_url",
-                Shape::Template(scopes::SETTINGS),
-                "The authorization end point, for the first step by command.",
+                "authorize",
+                Shape::Object(&AUTHORIZE),
+                "How the first refresh token is got, by `ml-connector connect`. None: it is stored by `secrets set`.",
+            ),
+            optional(
+                "renew_within",
+                Shape::Duration,
+                "Where nothing is asked of the system for so long, the refresh token is renewed all the same, so that it does \
+                 not lapse.",
             ),
             default(
                 "refresh_token_names",
@@ -248,6 +254,55 @@ static AUTH_OAUTH_REFRESH: Table = Table {
             ),
         ],
     ],
+    rules: &[],
+};
+
+static AUTHORIZE: Table = Table {
+    name: "Authorize",
+    doc: "The first step of an authorization code (RFC 6749 section 4.1): a person agrees in the browser, and the code that \
+          comes of it is exchanged for the first refresh token.",
+    rows: &[&[
+        required(
+            "url",
+            Shape::Template(scopes::SETTINGS),
+            "The authorization end point, an absolute URL.",
+        ),
+        default(
+            "parameters",
+            Shape::Map(Keys::Text, &Shape::Template(scopes::SETTINGS)),
+            "{}",
+            "Query parameters beside `response_type`, `client_id`, `redirect_uri`, `scope`, `state` and those of PKCE; one \
+             whose value is null is left out.",
+        ),
+        optional(
+            "redirect_uri",
+            Shape::Template(scopes::SETTINGS),
+            "The address that the code comes to, as it is registered with the system. None or null: a free port of this \
+             machine, `http://127.0.0.1:PORT/callback`.",
+        ),
+        default(
+            "pkce",
+            Shape::Flag,
+            "true",
+            "Whether the code is bound to this request by a proof key (RFC 7636, `S256`).",
+        ),
+        default(
+            "code",
+            Shape::List(&Shape::Text),
+            "[code]",
+            "Parameters that may hold the code; the first that is there does.",
+        ),
+        optional(
+            "token_url",
+            Shape::Template(scopes::CALLBACK),
+            "Where the code is exchanged, if not at the `token_url` above.",
+        ),
+        optional(
+            "tell",
+            Shape::Template(scopes::CALLBACK),
+            "A line for the person who connects, e.g. a setting that has to be changed. Null: nothing.",
+        ),
+    ]],
     rules: &[],
 };
 

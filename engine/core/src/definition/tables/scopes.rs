@@ -8,6 +8,8 @@ pub(crate) const SETTINGS: Sees = &["settings"];
 pub(crate) const SECRETS: Sees = &["settings", "secrets"];
 /// What a log-on's answer gave.
 pub(crate) const RESULT: Sees = &["result"];
+/// What came with an authorization code.
+pub(crate) const CALLBACK: Sees = &["settings", "callback"];
 /// What a health call read.
 pub(crate) const HEALTH: Sees = &["result", "settings"];
 /// A poll's input.
