@@ -1,6 +1,7 @@
 //! `new`: the beginning of a definition, with what the systems' definitions already say filled in.
 
 mod connector;
+mod openapi;
 
 use crate::definitions::Definitions;
 use crate::failure::{Exit, advise, usage};
@@ -31,7 +32,7 @@ enum What {
     Connector {
         /// Its name, a lower-case word.
         name: String,
-        /// The system's OpenAPI document, as JSON: its operations and their schemas are written down.
+        /// The system's OpenAPI document, as JSON or YAML: its operations and their schemas are written down.
         #[arg(long, value_name = "FILE")]
         openapi: Option<PathBuf>,
     },
@@ -98,22 +99,23 @@ fn new_connector(
     }
     let document = match openapi {
         Some(file) => {
-            let read = serde_json::from_slice::<Document>(&files::read(file)?);
-            let document = read.map_err(|error| {
-                usage(format!(
-                    "`{}` is not JSON: {error}; convert a YAML document first",
-                    file.display()
-                ))
-            })?;
+            let read = openapi::read(&files::read(file)?);
+            let document = read.map_err(|why| usage(format!("`{}`: {why}", file.display())))?;
             Some(document)
         }
         None => None,
     };
     let root = Root::above(Path::new("."))?;
-    for (file, text) in connector::files(name, document.as_ref()) {
+    let (files, lost) = connector::files(name, document.as_ref());
+    for (file, text) in files {
         let file = root.join(&file);
         write_new(&file, &text)?;
         terminal.line(file.display().to_string())?;
+    }
+    if lost > 0 {
+        terminal.tell(format!(
+            "{lost} references lead out of the document or nowhere: anything goes there"
+        ));
     }
     terminal.tell("`ml-connector validate` says what is left to do");
     Ok(Exit::Fine)

@@ -3,76 +3,55 @@
 //! What is written validates as it is. What no document can say (how a write may be repeated, what a refusal means) is
 //! written down in its most careful form, with a comment.
 
-use serde_json::{Map, Value as Document, json};
+use super::openapi::{Found, OpenApi, below, identifier, member, unique};
+use serde_json::Value as Document;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Files of the new connector, from the root of the definitions.
 pub(super) type Files = Vec<(String, String)>;
 
-/// References inside references that are followed before anything is taken.
-const DEPTH_MAX: u32 = 6;
-
-/// Keywords of a payload's schema that are taken over.
-const KEYWORDS: &[&str] = &[
-    "type",
-    "enum",
-    "const",
-    "format",
-    "maxLength",
-    "minLength",
-    "pattern",
-    "minimum",
-    "maximum",
-    "required",
-];
-
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
-
-/// One operation of the document.
-struct Found<'a> {
-    name: String,
-    method: &'a str,
-    path: &'a str,
-    operation: &'a Document,
-    /// Parameters of the path itself, which hold for all its operations.
-    shared: &'a Document,
+/// A descriptor's parts that depend on the system's document.
+#[derive(Default)]
+struct Parts {
+    operations: String,
+    /// A read without input: the most harmless call there is.
+    first_read: Option<String>,
+    /// References that could not be followed.
+    lost: u32,
 }
 
-/// The connector's files; of its operations those of an OpenAPI document, if there is one.
-pub(super) fn files(name: &str, openapi: Option<&Document>) -> Files {
+/// The connector's files, with the operations of an OpenAPI document if there is one; and how many of its references could
+/// not be followed.
+pub(super) fn files(name: &str, openapi: Option<&Document>) -> (Files, u32) {
     let mut files = Files::new();
-    let mut operations = String::new();
-    let mut first_read = None;
-    for found in openapi.map(operations_of).unwrap_or_default() {
-        if found.method == "get" && first_read.is_none() && !found.path.contains('{') {
-            first_read = Some(found.name.clone());
-        }
-        let document = openapi.unwrap_or(&Document::Null);
-        operation(name, document, &found, &mut operations, &mut files);
-    }
-    if operations.is_empty() {
-        operations.push_str(
+    let mut parts =
+        openapi.map_or_else(Parts::default, |document| taken(name, document, &mut files));
+    if parts.operations.is_empty() {
+        parts.operations.push_str(
             "  status:\n    kind: read\n    request: { method: GET, path: / }\n    \
              result: { schema: {} }\n",
         );
-        first_read = Some("status".to_owned());
+        parts.first_read = Some("status".to_owned());
     }
-    let health = first_read.map_or_else(String::new, |read| {
+    let health = parts.first_read.map_or_else(String::new, |read| {
         format!("# A harmless read that shows whether the connection works.\nhealth: {{ operation: {read} }}\n")
     });
     let base_url = openapi
         .and_then(|openapi| openapi.pointer("/servers/0/url")?.as_str())
         .filter(|url| url.starts_with("https://") && !url.contains('{'))
-        .map_or_else(String::new, |url| format!(", default: {}", quoted(url)));
+        .map_or_else(String::new, |url| {
+            format!(", default: {}", quoted(url.trim_end_matches('/')))
+        });
     let title = openapi
         .and_then(|openapi| openapi.pointer("/info/title")?.as_str())
         .unwrap_or(name);
+    let (settings, secrets, auth) = auth(openapi);
     let text = format!(
-        "version: 1\nconnector: {name}\ntitle: {title}\nsettings:\n  base_url: {{ type: string{base_url} }}\n\
-         secrets:\n  token: {{ description: what the system gives out for programs }}\n\
+        "version: 1\nconnector: {name}\ntitle: {title}\nsettings:\n  base_url: {{ type: string{base_url} }}\n{settings}\
+         secrets:\n{secrets}\
          http:\n  base_url: \"{{{{ settings.base_url }}}}\"\n  # See the reference for basic, api_key, session, \
-         oauth_client, oauth_refresh and jwt.\n  auth: {{ kind: bearer, token: \"{{{{ secrets.token }}}}\" }}\n  \
+         oauth_client, oauth_refresh and jwt.\n  auth: {auth}\n  \
          timeout: 30s\n{health}operations:\n{operations}\
          # What answers mean; the first rule that holds decides. A 200 can be a failure: read the system's documentation.\n\
          outcomes:\n  - {{ when: status >= 200 and status < 300, outcome: succeeded }}\n  \
@@ -81,86 +60,211 @@ pub(super) fn files(name: &str, openapi: Option<&Document>) -> Files {
          set the token }}\n  - {{ when: status == 429, outcome: throttle }}\n  \
          - {{ when: status >= 400 and status < 500, outcome: rejected, class: value, why: \"status {{{{ status }}}}\" }}\n",
         title = quoted(title),
+        operations = parts.operations,
     );
     let readme = format!(
         "# {title}\n\n## What the administrator sets up\n\n\
          Say here which user or application the system needs, and which rights.\n\n## Settings\n\n\
          | setting | default | why |\n|---|---|---|\n| `base_url` | | Where the system is reached. |\n\n\
-         ## Not verified\n\nSay here what no document settles, and which careful default was taken.\n"
+         ## Not verified\n\nSay here what no document settles, and which careful default was taken.\n",
+        title = title.lines().next().unwrap_or(name),
     );
     files.insert(0, (format!("connectors/{name}/connector.yaml"), text));
     files.push((format!("connectors/{name}/README.md"), readme));
-    files
+    (files, parts.lost)
 }
 
-fn operations_of(openapi: &Document) -> Vec<Found<'_>> {
-    let mut names = BTreeSet::new();
-    let mut all = Vec::new();
-    for (path, item) in openapi["paths"].as_object().into_iter().flatten() {
-        for method in METHODS {
-            let Some(operation) = item.get(method) else {
-                continue;
-            };
-            let given = operation["operationId"].as_str();
-            let named = given.map_or_else(|| format!("{method} {path}"), str::to_owned);
-            let mut name = identifier(&named);
-            while !names.insert(name.clone()) {
-                name.push_str("_too");
-            }
-            all.push(Found {
-                name,
-                method,
-                path,
-                operation,
-                shared: &item["parameters"],
-            });
+/// What a document says: operations into the parts, schemas into files.
+fn taken(connector: &str, document: &Document, files: &mut Files) -> Parts {
+    let mut openapi = OpenApi::new(document, connector);
+    let mut parts = Parts::default();
+    for found in openapi.operations() {
+        let plain = found.method == "get" && !found.path.contains('{');
+        let asks = found
+            .parameters
+            .iter()
+            .any(|one| *member(one, "required") == true);
+        if plain && !asks && parts.first_read.is_none() {
+            parts.first_read = Some(found.name.clone());
         }
+        operation(&mut openapi, &found, &mut parts.operations);
     }
-    all
+    for (name, schema) in openapi.schema_files() {
+        let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+        files.push((name, format!("{text}\n")));
+    }
+    parts.lost = openapi.lost;
+    parts
 }
 
-fn operation(
-    connector: &str,
-    openapi: &Document,
-    found: &Found<'_>,
-    out: &mut String,
-    files: &mut Files,
-) {
-    let (mut input, mut query) = (String::new(), String::new());
-    let mut path = found.path.to_owned();
-    let own = &found.operation["parameters"];
-    let parameters = found.shared.as_array().into_iter().flatten();
-    for parameter in parameters.chain(own.as_array().into_iter().flatten()) {
-        let parameter = resolved(openapi, parameter);
-        let Some(given) = parameter["name"].as_str() else {
-            continue;
-        };
-        let name = identifier(given);
-        // Writing to a text cannot fail.
-        match parameter["in"].as_str() {
-            Some("path") => {
-                let inserted = format!("{{{{ input.{name} }}}}");
-                path = path.replace(&format!("{{{given}}}"), &inserted);
-                let _written = write!(input, "{name}: {{ type: string }}, ");
+/// Settings, secrets and auth as a document's first security scheme that can be written down says; else a bearer token.
+fn auth(openapi: Option<&Document>) -> (String, String, String) {
+    let schemes = openapi.and_then(|openapi| openapi.pointer("/components/securitySchemes"));
+    let schemes = schemes.and_then(Document::as_object).into_iter().flatten();
+    let secret = "  token: { description: what the system gives out for programs }\n".to_owned();
+    for (_, scheme) in schemes {
+        let kind = member(scheme, "type").as_str().unwrap_or_default();
+        let http = member(scheme, "scheme").as_str().unwrap_or_default();
+        let flow = below(scheme, "/flows/clientCredentials/tokenUrl");
+        match (kind, http.to_ascii_lowercase().as_str(), flow.as_str()) {
+            ("http", "basic", _) => {
+                return (
+                    "  username: { type: string }\n".to_owned(),
+                    "  password: {}\n".to_owned(),
+                    "{ kind: basic, username: \"{{ settings.username }}\", password: \"{{ secrets.password }}\" }".to_owned(),
+                );
             }
-            Some("query") => {
-                let _written = write!(input, "{name}: {{ optional: true }}, ");
-                let given = quoted(given);
-                let _written = write!(query, "{given}: \"{{{{ input.{name} }}}}\", ");
+            ("apiKey", ..)
+                if member(scheme, "name").is_string() && member(scheme, "in").is_string() =>
+            {
+                let (place, name) = (member(scheme, "in"), member(scheme, "name"));
+                let auth = format!(
+                    "{{ kind: api_key, in: {place}, name: {name}, value: \"{{{{ secrets.token }}}}\" }}"
+                );
+                return (String::new(), secret, auth);
+            }
+            ("oauth2", _, Some(url)) => {
+                return (
+                    format!("  client_id: {{ type: string }}\n  token_url: {{ type: string, default: {} }}\n", quoted(url)),
+                    "  client_secret: {}\n".to_owned(),
+                    "{ kind: oauth_client, token_url: \"{{ settings.token_url }}\", client_id: \"{{ settings.client_id }}\", \
+                     client_secret: \"{{ secrets.client_secret }}\" }"
+                        .to_owned(),
+                );
             }
             _ => {}
         }
     }
-    let is_read = found.method == "get";
-    let has_body = !is_read && !found.operation["requestBody"].is_null();
-    if has_body {
-        input.push_str("body: { type: object }, ");
+    let bearer = "{ kind: bearer, token: \"{{ secrets.token }}\" }".to_owned();
+    (String::new(), secret, bearer)
+}
+
+/// Input and query of an operation, as they are written, and its path.
+struct Call {
+    input: String,
+    query: String,
+    headers: String,
+    path: String,
+    names: BTreeSet<String>,
+}
+
+impl Call {
+    fn of(found: &Found<'_>) -> Self {
+        let mut call = Self {
+            input: String::new(),
+            query: String::new(),
+            headers: String::new(),
+            path: String::new(),
+            names: BTreeSet::new(),
+        };
+        call.path(found.path);
+        for parameter in &found.parameters {
+            let Some(given) = member(parameter, "name").as_str() else {
+                continue;
+            };
+            let optional = *member(parameter, "required") != true;
+            match member(parameter, "in").as_str() {
+                Some("query") => {
+                    let name = call.asked(given, parameter, optional);
+                    // Writing to a text cannot fail.
+                    let _written = write!(
+                        call.query,
+                        "{}: \"{{{{ input.{name} }}}}\", ",
+                        quoted(given)
+                    );
+                }
+                // Optional ones are mostly the client's own: media types, languages, traces.
+                Some("header") if !optional && !is_ours(given) => {
+                    let name = call.asked(given, parameter, false);
+                    let _written = write!(
+                        call.headers,
+                        "{}: \"{{{{ input.{name} }}}}\", ",
+                        quoted(given)
+                    );
+                }
+                _ => {}
+            }
+        }
+        call
     }
-    let schema = answer(connector, openapi, found, files);
+
+    /// Every `{name}` of the path is an input, declared or not.
+    fn path(&mut self, path: &str) {
+        let mut rest = path;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((given, after)) = after.split_once('}') else {
+                break;
+            };
+            let name = unique(&identifier(given), &mut self.names);
+            let _written = write!(self.input, "{name}: {{ type: string }}, ");
+            let _written = write!(self.path, "{before}{{{{ input.{name} }}}}");
+            rest = after;
+        }
+        self.path.push_str(rest);
+        // A query that stands in the path would be escaped with it.
+        if let Some((path, _)) = self.path.split_once(['?', '#']) {
+            self.path = path.to_owned();
+        }
+    }
+
+    fn asked(&mut self, given: &str, parameter: &Document, optional: bool) -> String {
+        let name = unique(&identifier(given), &mut self.names);
+        let kind = below(parameter, "/schema/type").as_str();
+        let mut said = Vec::new();
+        if let Some(kind) =
+            kind.filter(|kind| ["string", "integer", "number", "boolean"].contains(kind))
+        {
+            said.push(format!("type: {kind}"));
+        }
+        if optional {
+            said.push("optional: true".to_owned());
+        }
+        let said = said.join(", ");
+        let said = if said.is_empty() {
+            said
+        } else {
+            format!(" {said} ")
+        };
+        let _written = write!(self.input, "{name}: {{{said}}}, ");
+        name
+    }
+}
+
+/// Header fields that the engine writes itself.
+fn is_ours(name: &str) -> bool {
+    ["accept", "authorization", "content-type", "idempotency-key"]
+        .contains(&name.to_ascii_lowercase().as_str())
+}
+
+fn operation<'a>(openapi: &mut OpenApi<'a>, found: &Found<'a>, out: &mut String) {
+    let mut call = Call::of(found);
+    let is_read = found.method == "get";
+    let mut body = String::new();
+    if !is_read && OpenApi::has_body(found) {
+        let types = openapi.body_types(found);
+        let form = types.iter().all(|media| media.contains("form")) && !types.is_empty();
+        let name = unique("body", &mut call.names);
+        let _written = write!(call.input, "{name}: {{ type: object }}, ");
+        // A form's members have to be named one by one, which only the author can.
+        let comment = if form {
+            "   # a form: write `form` with its members in place of `json`"
+        } else {
+            ""
+        };
+        body = format!(", body: {{ json: \"{{{{ input.{name} }}}}\" }} }}{comment}");
+    }
+    let schema = openapi.answer(found).unwrap_or_else(|| "{}".to_owned());
     let kind = if is_read { "read" } else { "write" };
+    if !found.summary.is_empty() {
+        let _written = writeln!(out, "  # {}", found.summary);
+    }
     let _written = write!(out, "  {}:\n    kind: {kind}\n", found.name);
-    if !input.is_empty() {
-        let _written = writeln!(out, "    input: {{ {} }}", input.trim_end_matches(", "));
+    if !call.input.is_empty() {
+        let _written = writeln!(
+            out,
+            "    input: {{ {} }}",
+            call.input.trim_end_matches(", ")
+        );
     }
     if !is_read {
         let repeat = match found.method {
@@ -174,109 +278,15 @@ fn operation(
     let _written = write!(
         out,
         "    request: {{ method: {method}, path: {}",
-        quoted(&path)
+        quoted(&call.path)
     );
-    if !query.is_empty() {
-        let _written = write!(out, ", query: {{ {} }}", query.trim_end_matches(", "));
-    }
-    if has_body {
-        out.push_str(", body: { json: \"{{ input.body }}\" }");
-    }
-    let _written = write!(out, " }}\n    result: {{ schema: {schema} }}\n");
-}
-
-/// The schema of what comes back: the name of a file that is written for it, or anything.
-fn answer(connector: &str, openapi: &Document, found: &Found<'_>, files: &mut Files) -> String {
-    let responses = &found.operation["responses"];
-    let good = ["200", "201", "202", "default"]
-        .iter()
-        .map(|status| resolved(openapi, &responses[*status]))
-        .find(|response| !response["content"].is_null());
-    let Some(good) = good else {
-        return "{}".to_owned();
-    };
-    let media = good["content"].as_object().into_iter().flatten();
-    let Some((_, content)) = media.into_iter().find(|(media, _)| media.contains("json")) else {
-        return "{}".to_owned();
-    };
-    let written = content
-        .pointer("/schema/$ref")
-        .and_then(|written| written.as_str());
-    let name = written
-        .and_then(|reference| reference.rsplit('/').next())
-        .map_or_else(|| found.name.clone(), identifier);
-    let name = format!("{connector}/{name}.json");
-    let file = format!("schemas/{name}");
-    if !files.iter().any(|(known, _)| *known == file) {
-        let schema = plain(openapi, &content["schema"], DEPTH_MAX);
-        let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-        files.push((file, format!("{text}\n")));
-    }
-    name
-}
-
-/// A schema without references and without what only describes; deeper than `depth` anything goes.
-fn plain(openapi: &Document, schema: &Document, depth: u32) -> Document {
-    let schema = resolved(openapi, schema);
-    let (Some(members), Some(below)) = (schema.as_object(), depth.checked_sub(1)) else {
-        return json!({});
-    };
-    let mut taken = Map::new();
-    for (name, value) in members {
-        if KEYWORDS.contains(&name.as_str()) {
-            taken.insert(name.clone(), value.clone());
+    for (key, members) in [("query", &call.query), ("headers", &call.headers)] {
+        if !members.is_empty() {
+            let _written = write!(out, ", {key}: {{ {} }}", members.trim_end_matches(", "));
         }
     }
-    if members.get("nullable") == Some(&Document::Bool(true))
-        && let Some(Document::String(kind)) = taken.get("type")
-    {
-        let types = json!([kind, "null"]);
-        taken.insert("type".to_owned(), types);
-        taken.remove("enum");
-    }
-    if let Some(properties) = members.get("properties").and_then(Document::as_object) {
-        let plain =
-            |(name, value): (&String, &Document)| (name.clone(), plain(openapi, value, below));
-        let properties = properties.iter().map(plain).collect();
-        taken.insert("properties".to_owned(), Document::Object(properties));
-    }
-    if let Some(items) = members.get("items") {
-        taken.insert("items".to_owned(), plain(openapi, items, below));
-    }
-    Document::Object(taken)
-}
-
-/// What a reference within the document leads to.
-fn resolved<'a>(openapi: &'a Document, value: &'a Document) -> &'a Document {
-    let Some(reference) = value["$ref"].as_str() else {
-        return value;
-    };
-    let pointer = reference.strip_prefix('#').unwrap_or_default();
-    openapi.pointer(pointer).unwrap_or(&Document::Null)
-}
-
-/// A name that expressions can read: `getPayRun` and `GET /pay-runs` become `get_pay_run` and `get_pay_runs`.
-fn identifier(text: &str) -> String {
-    let mut name = String::new();
-    let mut lower_before = false;
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
-            if c.is_ascii_uppercase() && lower_before {
-                name.push('_');
-            }
-            lower_before = c.is_ascii_lowercase() || c.is_ascii_digit();
-            name.push(c.to_ascii_lowercase());
-        } else if !name.is_empty() && !name.ends_with('_') {
-            name.push('_');
-            lower_before = false;
-        }
-    }
-    let name = name.trim_end_matches('_').to_owned();
-    if name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        name
-    } else {
-        format!("call_{name}").trim_end_matches('_').to_owned()
-    }
+    out.push_str(if body.is_empty() { " }" } else { &body });
+    let _written = write!(out, "\n    result: {{ schema: {schema} }}\n");
 }
 
 /// A text as YAML takes it wherever it stands.
@@ -289,6 +299,7 @@ mod tests {
     use super::*;
     use ml_connector_core::plan::Library;
     use ml_connector_core::source::SourceSet;
+    use serde_json::json;
 
     fn findings(files: &Files) -> Vec<String> {
         let mut sources = SourceSet::new();
@@ -302,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_connector_from_nothing_validates() {
-        assert_eq!(findings(&files("paynest", None)), Vec::<String>::new());
+        assert_eq!(findings(&files("paynest", None).0), Vec::<String>::new());
     }
 
     #[test]
@@ -335,7 +346,8 @@ mod tests {
                     "next": { "$ref": "#/components/schemas/PayRun" } } }
             } }
         });
-        let files = files("paynest", Some(&openapi));
+        let (files, lost) = files("paynest", Some(&openapi));
+        assert_eq!(lost, 0);
         assert_eq!(findings(&files), Vec::<String>::new());
         let connector = &files[0].1;
         for part in [
@@ -354,5 +366,107 @@ mod tests {
                 .iter()
                 .any(|(name, _)| name == "schemas/paynest/pay_runs.json")
         );
+    }
+
+    /// Whatever a document says, what is written validates.
+    fn of_text(text: &str) -> Files {
+        let openapi = super::super::openapi::read(text.as_bytes()).unwrap();
+        let (files, _) = files("awkward", Some(&openapi));
+        assert_eq!(findings(&files), Vec::<String>::new(), "{}", files[0].1);
+        files
+    }
+
+    #[test]
+    fn schemas_that_contain_themselves_are_files_that_refer_to_each_other() {
+        let files = of_text(
+            r##"{ "openapi": "3.1.0", "info": { "title": "T\nwo" }, "paths": { "/trees": { "get": { "responses": { "200": {
+                "$ref": "#/components/responses/Tree" } } } } },
+              "components": {
+                "responses": { "Tree": { "content": { "application/vnd.api+json; charset=utf-8": { "schema": { "$ref": "#/components/schemas/Node" } } } } },
+                "schemas": {
+                  "Node": { "allOf": [ { "$ref": "#/components/schemas/Base" }, { "properties": {
+                      "children": { "type": "array", "items": { "$ref": "#/components/schemas/Node" } },
+                      "parent": { "oneOf": [ { "$ref": "#/components/schemas/Node" }, { "type": "null" } ] } } } ] },
+                  "Base": { "type": ["object", "null"], "properties": { "id": { "type": "string", "pattern": "(?<bad" }, "any": true } },
+                  "Ring": { "$ref": "#/components/schemas/Ring" } } } }"##,
+        );
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.contains(&"schemas/awkward/node.json"), "{names:?}");
+        assert!(names.contains(&"schemas/awkward/base.json"), "{names:?}");
+        assert!(!names.iter().any(|name| name.contains("ring")), "{names:?}");
+        let node = &files
+            .iter()
+            .find(|(name, _)| name.ends_with("node.json"))
+            .unwrap()
+            .1;
+        assert!(node.contains("\"$ref\": \"base.json\""), "{node}");
+    }
+
+    #[test]
+    fn yaml_with_numbers_for_statuses_and_names_that_are_no_names() {
+        let files = of_text(
+            "openapi: 3.0\ninfo: { title: 'Odd: \"#1\"' }\nservers: [{ url: https://odd.example/v1/ }]\npaths:\n  /in/{in}/{not}:\n    \
+             parameters:\n      - { name: in, in: path, required: true, schema: { type: string } }\n      - { name: limit, in: query }\n    \
+             get:\n      parameters:\n        - { name: limit, in: query, required: true, schema: { type: integer } }\n        \
+             - { name: 'filter[status]', in: query }\n        - { name: filter_status, in: query }\n        \
+             - { name: X-Tenant, in: header, required: true }\n        - { name: Accept, in: header, required: true }\n      \
+             responses:\n        200: { content: { application/json: { schema: { type: object, nullable: true, properties: { \
+             kind: { type: string, enum: [a], nullable: true }, next: { $ref: 'other.yaml#/Next' } } } } } }\n    \
+             post:\n      operationId: not\n      summary: |\n        Posts it # really\n        and more\n      requestBody: { content: { application/x-www-form-urlencoded: {} } }\n      responses: { 204: { description: ok } }\n  \
+             '/things/{id}:cancel?now=1':\n    post: { operationId: not, responses: {} }\n    x-other: 1\n\
+             components:\n  securitySchemes:\n    key: { type: apiKey, in: header, name: X-Key }\n",
+        );
+        let connector = &files[0].1;
+        for part in [
+            "call_not:",
+            "call_not_2:",
+            "path: \"/in/{{ input.call_in }}/{{ input.call_not }}\"",
+            "path: \"/things/{{ input.id }}:cancel\"",
+            "limit: { type: integer }",
+            "\"filter[status]\": \"{{ input.filter_status }}\"",
+            "\"X-Tenant\": \"{{ input.x_tenant }}\"",
+            "# Posts it # really\n",
+            "kind: api_key, in: \"header\", name: \"X-Key\"",
+            "default: \"https://odd.example/v1\"",
+        ] {
+            assert!(connector.contains(part), "{part}\n{connector}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_openapi_document_is_said_in_words() {
+        for (text, why) in [
+            (
+                "swagger: '2.0'",
+                "it is Swagger 2.0: convert it to OpenAPI 3 first",
+            ),
+            ("a: 1", "it is no OpenAPI document: it has no `openapi`"),
+            (
+                "openapi: 4.0.0",
+                "it is OpenAPI 4.0.0; 3.0 and 3.1 are read",
+            ),
+        ] {
+            assert_eq!(
+                super::super::openapi::read(text.as_bytes()).unwrap_err(),
+                why
+            );
+        }
+        assert!(
+            super::super::openapi::read(b"{ openapi")
+                .unwrap_err()
+                .contains("not JSON")
+        );
+        assert!(
+            super::super::openapi::read(b"\ta: [")
+                .unwrap_err()
+                .contains("not YAML")
+        );
+        for nothing in [
+            "openapi: 3.0.0",
+            "openapi: 3.1.0\npaths: {}",
+            "openapi: 3.1.0\npaths: { /a: { get: 7 } }",
+        ] {
+            of_text(nothing);
+        }
     }
 }
