@@ -1,5 +1,7 @@
 //! Oracle E-Business Suite and GoCardless: invoices go out as payments, payouts come back as receipts.
 
+mod ways;
+
 use super::{Moment, Script, Story, Trouble};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
