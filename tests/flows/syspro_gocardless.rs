@@ -135,8 +135,12 @@ impl Cast {
 
     /// A story with these integrations, whose receipts must agree to the cent.
     fn script(&self, integrations: &[&str]) -> Script {
+        self.with_books(self.script_without_books(integrations))
+    }
+
+    /// The same with the check of the receipts.
+    fn with_books(&self, script: Script) -> Script {
         let (collector, erp) = (self.collector.clone(), self.erp.clone());
-        let script = self.script_without_books(integrations);
         script.check("receipts to the cent", move || {
             let report = books::compare(&kept(&lock(&collector)), &posted(&lock(&erp)));
             let differences = report.differences.iter();
@@ -146,8 +150,12 @@ impl Cast {
 
     /// A story of integrations that post no receipts.
     fn script_without_books(&self, integrations: &[&str]) -> Script {
-        let site = CONNECTIONS.to_owned() + &integrations.concat();
-        let mut script = Script::new(BEGIN, &site)
+        self.script_of(&(CONNECTIONS.to_owned() + &integrations.concat()))
+    }
+
+    /// A story of a whole site file.
+    fn script_of(&self, site: &str) -> Script {
+        let mut script = Script::new(BEGIN, site)
             .system("http://collector", &self.collector)
             .notifies(&self.collector)
             .system(ERP, &self.erp)

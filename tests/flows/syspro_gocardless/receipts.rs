@@ -1,7 +1,7 @@
 //! Receipts.
 
 use super::super::{Moment, Trouble};
-use super::{Cast, ERP, PEOPLE, RECEIPTS};
+use super::{CONNECTIONS, Cast, ERP, PEOPLE, RECEIPTS};
 use http::StatusCode;
 use jiff::SignedDuration;
 use ml_connector_core::delivery::StateKind;
@@ -78,4 +78,29 @@ async fn a_payment_without_an_account_goes_by_itself_once_somebody_names_it() {
     }
     story.all_delivered(3).await;
     story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_go_by_soap_where_a_site_wants_that() {
+    for faults in [true, false] {
+        let cast = Cast::new();
+        lock(&cast.erp).switches.soap_faults = faults;
+        let soap = "company_id: EDU1, post_transport: soap, \
+            soap_url: \"http://erp/SYSPROWCFService/Soap\" }";
+        let site = CONNECTIONS.replacen("company_id: EDU1 }", soap, 1) + RECEIPTS;
+        let mut story = cast.with_books(cast.script_of(&site)).start().await;
+        story.strike(ERP, "<TransactionPost", Trouble::CutAfter, 2);
+        story.strike(ERP, "<TransactionPost", Trouble::CutBefore, 1);
+        for fault in [Fault::Evict, Fault::Locked] {
+            lock(&cast.erp).faults.plan(On::Object("ARSTPY"), fault);
+        }
+        cast.collect(&story, 2);
+        cast.announce(&story);
+        story
+            .crash_during(ERP, "<TransactionPost", Moment::AfterEffect)
+            .await;
+        story.all_delivered(6).await;
+        assert_eq!(story.troubles_waiting(), 0);
+        story.end().await;
+    }
 }
