@@ -583,6 +583,10 @@ fn release_if_there(
         Awaited::Crosswalk { table, key } => {
             group.staged.get(&key::crosswalk(table, key))?.is_some()
         }
+        Awaited::Column { table, key, column } => {
+            let found = group.staged.get(&key::crosswalk(table, key))?;
+            found.is_some_and(|entry| has(&entry, column))
+        }
         Awaited::Delivery { delivery } => group
             .staged
             .row(*delivery)?
@@ -596,6 +600,16 @@ fn release_if_there(
     Ok(())
 }
 
+/// Whether an entry of a matching table has a value in this column.
+fn has(entry: &[u8], column: &str) -> bool {
+    let entry: serde_json::Value = serde_json::from_slice(entry).unwrap_or_default();
+    match entry.get(column) {
+        None | Some(serde_json::Value::Null) => false,
+        Some(serde_json::Value::String(text)) => !text.is_empty(),
+        Some(_) => true,
+    }
+}
+
 fn release(
     group: &mut Group<'_, '_>,
     id: DeliveryId,
@@ -603,7 +617,7 @@ fn release(
     at: Timestamp,
 ) -> Result<bool, Error> {
     let (row, present) = group.load(id)?;
-    let held_for_it = matches!(&present.state, DeliveryState::Held(hold) if hold.awaits.as_ref() == Some(awaited));
+    let held_for_it = matches!(&present.state, DeliveryState::Held(hold) if hold.awaits.as_ref().is_some_and(|own| own.is_met_by(awaited)));
     if !held_for_it {
         return Ok(false);
     }

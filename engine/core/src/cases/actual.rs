@@ -165,8 +165,10 @@ fn trouble(trouble: &Trouble) -> Document {
             awaits,
         } => {
             let mut document = said(Some(*class), why, help, None);
-            if let (Some(Awaited::Crosswalk { table, key }), Document::Object(members)) =
-                (awaits, &mut document)
+            if let (
+                Some(Awaited::Crosswalk { table, key } | Awaited::Column { table, key, .. }),
+                Document::Object(members),
+            ) = (awaits, &mut document)
             {
                 let entry = json!({ "crosswalk": table.as_str(), "key": key });
                 members.insert("awaits".into(), entry);

@@ -281,6 +281,15 @@ pub enum Awaited {
         /// The missing key.
         key: String,
     },
+    /// A column of an entry in a matching table: the entry is there and does not have it.
+    Column {
+        /// Which table.
+        table: CrosswalkId,
+        /// The entry's key.
+        key: String,
+        /// The missing column.
+        column: String,
+    },
     /// Another delivery's end.
     Delivery {
         /// Which.
@@ -301,6 +310,21 @@ pub enum Awaited {
         /// When to try again.
         due_at: Timestamp,
     },
+}
+
+impl Awaited {
+    /// Whether a delivery that waits for this is to look again because that has appeared.
+    pub fn is_met_by(&self, appeared: &Self) -> bool {
+        let set = |own: &CrosswalkId, at: &String| matches!(appeared, Self::Crosswalk { table, key } if table == own && key == at);
+        match self {
+            Self::Column { table, key, .. } => self == appeared || set(table, key),
+            Self::Crosswalk { .. }
+            | Self::Delivery { .. }
+            | Self::Connection { .. }
+            | Self::Integration { .. }
+            | Self::Until { .. } => self == appeared,
+        }
+    }
 }
 
 /// What kind of trouble a target's answer, or our own preparation, shows.

@@ -24,7 +24,10 @@ impl Rehearsal<'_> {
         let group = match self.gathered() {
             Ok(Some(group)) => group,
             Ok(None) => return Rehearsed::at_once(None, End::NotRouted),
-            Err((key, trouble)) => return Rehearsed::at_once(key, End::Trouble(trouble)),
+            Err(error) => {
+                let (key, trouble) = *error;
+                return Rehearsed::at_once(key, End::Trouble(trouble));
+            }
         };
         let count = u64::try_from(group.events.len()).unwrap_or(u64::MAX);
         let (number, total) = self.group;
@@ -43,7 +46,7 @@ impl Rehearsal<'_> {
         rehearsed
     }
 
-    fn gathered(&self) -> Result<Option<Group<'_>>, (Option<DedupKey>, Trouble)> {
+    fn gathered(&self) -> Result<Option<Group<'_>>, Box<(Option<DedupKey>, Trouble)>> {
         let events = match self.event {
             Document::Array(events) => events.as_slice(),
             one @ (Document::Null
@@ -56,7 +59,9 @@ impl Rehearsal<'_> {
         for event in events {
             match mapping::route(self.instance, &self.event_id(event), event) {
                 Route::NotMine => {}
-                Route::Failed { dedup_key, trouble } => return Err((Some(dedup_key), trouble)),
+                Route::Failed { dedup_key, trouble } => {
+                    return Err(Box::new((Some(dedup_key), trouble)));
+                }
                 Route::Mine {
                     dedup_key,
                     order_key,
@@ -74,11 +79,11 @@ impl Rehearsal<'_> {
                     group.joins.weight = group.joins.weight.saturating_add(joins.weight);
                     group.events.push(event);
                     if group.joins.key != joins.key {
-                        return Err((None, several("they have different keys")));
+                        return Err(Box::new((None, several("they have different keys"))));
                     }
                     let many = group.events.len() > joins.events_max as usize;
                     if many || group.joins.weight > joins.weight_max {
-                        return Err((None, several("they are more than one may hold")));
+                        return Err(Box::new((None, several("they are more than one may hold"))));
                     }
                 }
             }

@@ -162,7 +162,9 @@ pub(crate) fn order(instance: &InstanceId, key: &OrderKey) -> IVec {
 /// The hash of what a delivery waits for. `None` for a time: that stands in the due queue.
 pub(crate) fn awaited(awaited: &Awaited) -> Option<Short> {
     match awaited {
-        Awaited::Crosswalk { table, key } => Some(awaited_crosswalk(table, key)),
+        Awaited::Crosswalk { table, key } | Awaited::Column { table, key, .. } => {
+            Some(awaited_crosswalk(table, key))
+        }
         Awaited::Delivery { delivery } => Some(awaited_delivery(*delivery)),
         Awaited::Connection { connection } => Some(short(DUE, "connection", connection.as_str())),
         Awaited::Integration { instance } => Some(short(DUE, "integration", instance.as_str())),

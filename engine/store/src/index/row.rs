@@ -131,6 +131,7 @@ fn due_us(state: &DeliveryState) -> Option<i64> {
             Some(Awaited::Until { due_at }) => Some(*due_at),
             Some(
                 Awaited::Crosswalk { .. }
+                | Awaited::Column { .. }
                 | Awaited::Delivery { .. }
                 | Awaited::Connection { .. }
                 | Awaited::Integration { .. },

@@ -475,6 +475,21 @@ async fn an_entry_of_a_matching_table_releases_what_is_held_for_it_and_nothing_e
         .unwrap();
     assert_eq!(back.state.kind(), StateKind::Pending);
     assert_eq!(back.revision, second.revision + 2);
+    // One for a column that the entry lacks stays until the entry has it.
+    let awaits = Awaited::Column {
+        table: table.clone(),
+        key: "a".to_owned(),
+        column: "name".to_owned(),
+    };
+    let back = rig
+        .store
+        .delivery_record(held(&back, Some(awaits)))
+        .await
+        .unwrap();
+    assert_eq!(back.state.kind(), StateKind::Held);
+    let set = vec![entry("a", json!({ "name": "Ann" }))];
+    let released = rig.store.crosswalk_set(set, at(6), "ann", None);
+    assert_eq!(released.await.unwrap(), 1);
 }
 
 #[tokio::test]

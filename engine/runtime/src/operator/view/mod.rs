@@ -141,6 +141,9 @@ impl DeliveryView {
 fn awaited(awaited: &Awaited) -> String {
     match awaited {
         Awaited::Crosswalk { table, key } => format!("entry `{key}` in crosswalk `{table}`"),
+        Awaited::Column { table, key, column } => {
+            format!("column `{column}` of entry `{key}` in crosswalk `{table}`")
+        }
         Awaited::Delivery { delivery } => format!("the end of {delivery}"),
         Awaited::Connection { connection } => format!("connection `{connection}` in the site"),
         Awaited::Integration { instance } => format!("integration `{instance}` in the site"),
