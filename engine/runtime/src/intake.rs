@@ -142,12 +142,11 @@ impl Listener {
                 (dedup_key, None, None, Some(trouble))
             }
         };
-        let quiet = self.instance.integration.aggregate.as_ref();
         let (state, joins) = if let Some(trouble) = trouble {
             // It is about this event alone.
             (held(trouble, now), None)
         } else {
-            let due_at = quiet.map_or(now, |aggregate| later(now, aggregate.quiet));
+            let due_at = joins.as_ref().map_or(now, |joins| later(now, joins.quiet));
             (DeliveryState::Pending { due_at }, joins)
         };
         let (instance, lane) = (self.instance.id.clone(), self.lane.clone());

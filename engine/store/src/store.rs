@@ -18,6 +18,7 @@ use crate::model::{
 use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
 use crate::{Error, OpenError, Options, read};
+use bytes::Bytes;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Awaited, DeliveryState};
 use ml_connector_core::identity::{
@@ -595,6 +596,23 @@ impl Store {
     #[expect(clippy::unused_async, reason = "another backend has to wait here")]
     pub async fn message_get(&self, id: MessageId) -> Result<Option<Message>, Error> {
         self.shared()?.message(id)
+    }
+
+    /// The bytes of an event as it was accepted, by its id in its stream.
+    ///
+    /// # Errors
+    /// If the index or its record cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn event_get(&self, stream: &StreamId, id: &str) -> Result<Option<Bytes>, Error> {
+        let shared = self.shared()?;
+        let Some(found) = shared.view.get(&key::seen(stream, id))? else {
+            return Ok(None);
+        };
+        let odd = || Error::Index("an accepted event cannot be read".to_owned());
+        let position = row::read_number(&found).ok_or_else(odd)?;
+        let (frame, event) = read::event(&shared.journal, position)?;
+        let same = event.event_id == id && event.stream == *stream;
+        Ok(same.then(|| frame.into_body()))
     }
 
     /// A crosswalk entry's values.

@@ -82,6 +82,10 @@ const WORDS: [(&str, &str); 22] = [
         "`over` is read only where a poll has `over`, in its `with`",
     ),
     (
+        "now",
+        "`now` is read only in polls; a mapping gives the same whenever it runs",
+    ),
+    (
         "cursor",
         "`cursor` is read in a poll's `with` and in the requests of reads",
     ),

@@ -4,9 +4,11 @@ use super::{MAPPING_FAILURE, given_to, misfit};
 use crate::delivery::{Event, Trouble, later};
 use crate::identity::ConnectionId;
 use crate::plan::{Aggregate, Instance};
-use crate::template::Scope;
+use crate::protocol::duration_in;
+use crate::template::{Scope, Template};
 use jiff::Timestamp;
 use serde_json::{Value as Document, json};
+use std::time::Duration;
 
 /// How far a group has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +60,11 @@ pub fn gathering(
     now: Timestamp,
 ) -> Result<Gathering, Trouble> {
     let aggregate = aggregate(instance)?;
-    let end = end(aggregate, gathered);
+    let end = end(instance, aggregate, gathered)?;
     if now >= end {
         return Ok(Gathering::Is(Event::GroupClosed));
     }
-    let quiet_at = later(gathered.last_at, aggregate.quiet);
+    let quiet_at = later(gathered.last_at, quiet(instance, aggregate)?);
     if now < quiet_at {
         let due_at = quiet_at.min(end);
         return Ok(Gathering::Is(Event::GroupWaits { due_at }));
@@ -121,7 +123,8 @@ pub fn completeness(
     if holds {
         return Ok(Event::GroupClosed);
     }
-    let due_at = later(now, aggregate.quiet).min(end(aggregate, gathered));
+    let due_at = later(now, quiet(instance, aggregate)?);
+    let due_at = due_at.min(end(instance, aggregate, gathered)?);
     Ok(Event::GroupWaits { due_at })
 }
 
@@ -141,8 +144,22 @@ fn aggregate(instance: &Instance) -> Result<&Aggregate, Trouble> {
     })
 }
 
-fn end(aggregate: &Aggregate, gathered: &Gathered) -> Timestamp {
-    aggregate
-        .max
-        .map_or(Timestamp::MAX, |max| later(gathered.first_at, max))
+fn quiet(instance: &Instance, aggregate: &Aggregate) -> Result<Duration, Trouble> {
+    length(instance, &aggregate.quiet, "quiet")
+}
+
+fn end(
+    instance: &Instance,
+    aggregate: &Aggregate,
+    gathered: &Gathered,
+) -> Result<Timestamp, Trouble> {
+    let Some(max) = &aggregate.max else {
+        return Ok(Timestamp::MAX);
+    };
+    Ok(later(gathered.first_at, length(instance, max, "max")?))
+}
+
+fn length(instance: &Instance, template: &Template, key: &str) -> Result<Duration, Trouble> {
+    let scope = Scope::new().with("params", &instance.params);
+    duration_in(template, &scope).map_err(|error| misfit(format!("aggregate.{key}: {error}")))
 }

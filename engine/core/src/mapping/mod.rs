@@ -11,6 +11,7 @@
 mod again;
 mod group;
 mod prepare;
+mod reference;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::identity::{
 };
 use crate::plan::{Instance, Plan, RequireBy};
 use serde_json::Value as Document;
+use std::time::Duration;
 
 /// What an integration instance makes of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct Joins {
     pub weight_max: u64,
     /// The most events of one delivery.
     pub events_max: u32,
+    /// How long no further event must come.
+    pub quiet: Duration,
 }
 
 /// What the preparation needs next, or its end.

@@ -1,14 +1,13 @@
 //! One delivery's preparation, in turns.
 
-use super::{Next, Prepared, Supply, failure, misfit, required_key};
+use super::{Next, Prepared, Supply, failure, misfit, reference, required_key};
 use crate::delivery::{Awaited, Class, Receipt, Trouble};
-use crate::identity::{CrosswalkId, Reference};
+use crate::identity::CrosswalkId;
 use crate::input::in_words;
 use crate::plan::{
-    Encoding, Fetch, FetchFrom, HoldRule, Instance, Missing, Operation, Require, RequireBy,
-    SkipRule,
+    Fetch, FetchFrom, HoldRule, Instance, Missing, Operation, Require, RequireBy, SkipRule,
 };
-use crate::protocol::{length_in, tree};
+use crate::protocol::tree;
 use crate::template::{EvalError, Expression, Read, Scope, Shared, Template};
 use crate::value::scalar_text;
 use indexmap::IndexMap;
@@ -42,8 +41,8 @@ enum End {
 enum Question {
     /// This.
     Ask(Next),
-    /// Nothing, because it is not to be read.
-    Nothing,
+    /// Nothing, because this is what it is: null where it is not to be read.
+    Known(Document),
     /// Nothing more: every key has its entry.
     Gathered,
 }
@@ -139,9 +138,8 @@ impl<'a> Preparation<'a> {
         };
         match self.asked(need)? {
             Question::Ask(next) => Ok(Some(next)),
-            // Its `when` says that it is not read: null goes on.
-            Question::Nothing => {
-                self.know(Document::Null);
+            Question::Known(value) => {
+                self.know(value);
                 Ok(None)
             }
             Question::Gathered => {
@@ -169,6 +167,7 @@ impl<'a> Preparation<'a> {
                 Some(column) => {
                     let why = format!("`{}` has no `{column}`", need.name());
                     self.missing(need, None, &why);
+                    self.await_column(column);
                 }
             },
             Supply::Missing { awaits, why } => self.missing(need, awaits, &why),
@@ -330,9 +329,14 @@ impl<'a> Preparation<'a> {
         if let Some(when) = &fetch.when
             && !when.holds(&scope).map_err(at(&format!("{place}.when")))?
         {
-            return Ok(Question::Nothing);
+            return Ok(Question::Known(Document::Null));
         }
         match &fetch.from {
+            FetchFrom::Value(tree) => {
+                let made = tree::evaluate(tree, &scope, &format!("{place}.value"));
+                let made = made.map_err(|error| failure(error.to_string()))?;
+                Ok(Question::Known(made.unwrap_or_default()))
+            }
             FetchFrom::Operation {
                 connection,
                 operation,
@@ -386,6 +390,17 @@ impl<'a> Preparation<'a> {
         }
     }
 
+    /// The entry is there: what is waited for is its column. Waiting for the entry would end at once, for ever.
+    fn await_column(&mut self, column: &str) {
+        let Some(End::Trouble(Trouble::Lasting { awaits, .. })) = &mut self.end else {
+            return;
+        };
+        if let Some(Awaited::Crosswalk { table, key }) = awaits.take() {
+            let column = column.to_owned();
+            *awaits = Some(Awaited::Column { table, key, column });
+        }
+    }
+
     /// What would release the record, and the next step for a person.
     fn way_out(&self, need: Need<'a>, awaits: Option<Awaited>) -> (Option<Awaited>, String) {
         let Need::Fetch(fetch) = need else {
@@ -393,6 +408,7 @@ impl<'a> Preparation<'a> {
             return (awaits, help);
         };
         match &fetch.from {
+            FetchFrom::Value(_) => (awaits, String::new()),
             FetchFrom::Operation { connection, .. } => {
                 let help = format!("look for it in `{connection}`, then retry it");
                 (awaits, help)
@@ -424,7 +440,7 @@ impl<'a> Preparation<'a> {
         let operation = self.operation(&sink.connection, &sink.operation)?;
         let scope = self.scope();
         let reference = match &sink.reference {
-            Some(template) => Some(checked_reference(template, operation, &scope)?),
+            Some(template) => Some(reference::checked(template, operation, &scope)?),
             None => None,
         };
         let mut fields = Map::new();
@@ -536,45 +552,6 @@ fn complete(operation: &Operation, input: Map<String, Document>) -> Result<Docum
             in_words(&problems)
         ))
     })
-}
-
-/// Our reference is what a look-up finds a record by: it must arrive unchanged, so what the target
-/// would cut or replace is refused here.
-fn checked_reference(
-    template: &Template,
-    operation: &Operation,
-    scope: &Scope<'_>,
-) -> Result<Reference, Trouble> {
-    let text = template.text(scope).map_err(at("sink.reference"))?;
-    if text.trim().is_empty() || text.trim() != text {
-        return Err(failure(
-            "sink.reference: it is empty or has white space at its ends",
-        ));
-    }
-    let rule = operation.write().and_then(|write| write.reference.as_ref());
-    if let Some(rule) = rule {
-        let length = length_in(&text, rule.encoding).ok_or_else(|| {
-            failure(format!(
-                "sink.reference: it has characters that {} lacks",
-                name_of(rule.encoding)
-            ))
-        })?;
-        if length > usize::try_from(rule.length_max).unwrap_or(usize::MAX) {
-            let why = format!(
-                "sink.reference: it is longer than {} bytes",
-                rule.length_max
-            );
-            return Err(failure(why));
-        }
-    }
-    Ok(Reference::new(text))
-}
-
-const fn name_of(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Windows1252 => "windows-1252",
-        Encoding::Utf8 | Encoding::Auto => "UTF-8",
-    }
 }
 
 /// A word as a shell takes it: quoted where it must be.

@@ -4,6 +4,7 @@ use super::{Joins, Route, failure};
 use crate::hex;
 use crate::identity::{DedupKey, InstanceId, OrderKey};
 use crate::plan::{Aggregate, Instance};
+use crate::protocol::duration_in;
 use crate::template::{EvalError, Scope, Shared};
 use serde_json::Value as Document;
 use sha2::{Digest, Sha256};
@@ -103,7 +104,9 @@ fn joins(aggregate: &Aggregate, scope: &Scope<'_>) -> Result<Joins, String> {
         }
         None => (0, u64::MAX),
     };
+    let quiet = duration_in(&aggregate.quiet, scope).map_err(at("aggregate.quiet"))?;
     Ok(Joins {
+        quiet,
         key,
         weight,
         weight_max,

@@ -362,7 +362,7 @@ pub enum SignatureEncoding {
 pub struct Poll {
     /// Name of a read operation; its items are the events.
     pub operation: String,
-    /// Its input. Sees `settings`, `cursor`.
+    /// Its input. Sees `settings`, `cursor`, `over`, `now`.
     pub with: IndexMap<String, Template>,
     /// How often; a site may override it.
     pub every: Duration,
@@ -379,9 +379,9 @@ pub struct Poll {
 pub struct Over {
     /// Name of a read operation whose result is a list.
     pub operation: String,
-    /// Its input. Sees `settings`.
+    /// Its input. Sees `settings`, `now`.
     pub with: IndexMap<String, Template>,
-    /// For which of its items. Sees `over`, `settings`.
+    /// For which of its items. Sees `over`, `settings`, `now`.
     pub when: Option<Expression>,
 }
 

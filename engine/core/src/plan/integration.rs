@@ -7,7 +7,6 @@ use crate::template::{Expression, Template};
 use indexmap::IndexMap;
 use serde_json::Value as Document;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One flow: which events, what is read, what is written.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl Integration {
     pub fn tables(&self) -> Vec<&str> {
         let read = self.reads().filter_map(|fetch| match &fetch.from {
             FetchFrom::Crosswalk { table, .. } => Some(table.as_str()),
-            FetchFrom::Operation { .. } => None,
+            FetchFrom::Operation { .. } | FetchFrom::Value(_) => None,
         });
         let mut tables = Vec::new();
         for table in read.chain(self.remember.iter().map(|one| one.table.as_str())) {
@@ -79,10 +78,10 @@ impl Integration {
 pub struct Aggregate {
     /// What the events of one delivery have in common. Sees `event`, `params`.
     pub key: Template,
-    /// It is complete when no further event came for so long.
-    pub quiet: Duration,
-    /// It is complete at the latest this long after its first event.
-    pub max: Option<Duration>,
+    /// It is complete when no further event came for so long: a duration. Sees `params`.
+    pub quiet: Template,
+    /// It is complete at the latest this long after its first event: a duration. Sees `params`.
+    pub max: Option<Template>,
     /// The most events in one delivery; further ones begin the next.
     pub events_max: u32,
     /// What else must hold before it is complete.
@@ -157,7 +156,7 @@ pub enum Missing {
     Null,
 }
 
-/// One read before mapping.
+/// One read before mapping, or a value made of earlier ones.
 #[derive(Debug)]
 pub struct Fetch {
     /// Seen as this name from here on.
@@ -173,6 +172,8 @@ pub struct Fetch {
 /// Where a fetch reads.
 #[derive(Debug)]
 pub enum FetchFrom {
+    /// Nowhere: it is made of what was read before. Sees `event`, `params`, earlier fetches.
+    Value(Tree),
     /// A read operation of a connection.
     Operation {
         /// Connection name.

@@ -49,6 +49,7 @@ pub use sequence::{StepVerdict, sequence_receipt, step_input, step_verdict, step
 pub(crate) use text::length_in;
 pub use text::{percent_decode, percent_encode};
 pub use time::duration;
+pub(crate) use time::duration_in;
 pub use webhook::{EVENT_DEPTH_MAX, RawEvent, WebhookError, split, verify};
 
 use crate::delivery::Outcome;

@@ -17,7 +17,15 @@ const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// # Errors
 /// If the template has no value, or it is not a whole number with its unit.
 pub fn duration(template: &Template, settings: &Document) -> Result<Duration, EvalError> {
-    let text = template.text(&Scope::new().with("settings", settings))?;
+    duration_in(template, &Scope::new().with("settings", settings))
+}
+
+/// A duration that depends on whatever is in scope.
+///
+/// # Errors
+/// As [`duration`].
+pub(crate) fn duration_in(template: &Template, scope: &Scope<'_>) -> Result<Duration, EvalError> {
+    let text = template.text(scope)?;
     words::duration(&text).map_err(|why| EvalError {
         source_text: template.source().to_owned(),
         why: format!("its value is not a length of time: {why}"),

@@ -226,6 +226,8 @@ impl<'a> Reconciling<'a> {
             return Ok(None);
         }
         let question = match &fetch.from {
+            // The table of what a reconciliation reads has no values.
+            FetchFrom::Value(_) => return Ok(None),
             FetchFrom::Operation {
                 connection,
                 operation,

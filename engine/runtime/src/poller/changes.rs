@@ -8,6 +8,7 @@ use super::backlog::Item;
 use super::reading::{Listed, Pages, Reading};
 use super::{Failed, definition};
 use bytes::Bytes;
+use ml_connector_core::identity::StreamId;
 use ml_connector_core::plan::Changes;
 use ml_connector_core::protocol::fingerprint;
 use ml_connector_store::Print;
@@ -20,6 +21,10 @@ const PART: usize = 500;
 
 /// What stands for an item that was listed.
 type Short = [u8; 16];
+
+fn event_id(id: &str, number: u64) -> String {
+    format!("{id} #{number}")
+}
 
 fn short(id: &str) -> Short {
     let digest: [u8; 32] = Sha256::digest(id).into();
@@ -70,8 +75,12 @@ impl Reading<'_> {
             }
             let new = known.as_ref().is_none_or(|known| known.print.is_none());
             let number = known.map_or(0, |known| known.number) + 1;
-            let change = if new { "new" } else { "changed" };
-            events.push(self.event(change, &id, number, &item)?);
+            let (change, before) = if new {
+                ("new", Document::Null)
+            } else {
+                ("changed", self.before(&id, number).await?)
+            };
+            events.push(self.event(change, &id, number, &item, &before)?);
             prints.push(Print {
                 id,
                 print: Some(print),
@@ -89,11 +98,27 @@ impl Reading<'_> {
         id: &str,
         number: u64,
         item: &Document,
+        before: &Document,
     ) -> Result<Listed, Failed> {
-        let event = json!({ "change": change, "id": id, "number": number, "item": item });
+        let event =
+            json!({ "change": change, "id": id, "number": number, "item": item, "before": before });
         let raw = Bytes::from(serde_json::to_vec(&event).map_err(definition)?);
-        let (id, at) = (format!("{id} #{number}"), self.now);
+        let (id, at) = (event_id(id, number), self.now);
         Ok(Listed::Fine(Item { id, raw, at }))
+    }
+
+    /// What an item was before its change of this number: what the last event about it said. Whoever corrects what was made
+    /// of it takes that back, whenever the event is read.
+    async fn before(&self, id: &str, number: u64) -> Result<Document, Failed> {
+        let (store, plan) = (&self.poller.context.store, self.poller.link.plan());
+        let stream = StreamId::of(&plan.id, &self.trigger.stream);
+        let last = event_id(id, number.saturating_sub(1));
+        let found = store.event_get(&stream, &last).await;
+        let Some(found) = found.map_err(Failed::Store)? else {
+            return Ok(Document::Null);
+        };
+        let event: Document = serde_json::from_slice(&found).map_err(definition)?;
+        Ok(event.get("item").cloned().unwrap_or_default())
     }
 
     /// The whole list has been read: what was known and is not in it is gone, unless that is so much that the list was
@@ -130,7 +155,8 @@ impl Reading<'_> {
             let (mut events, mut prints) = (Vec::new(), Vec::new());
             for (id, number) in part {
                 let number = number + 1;
-                events.push(self.event("deleted", id, number, &Document::Null)?);
+                let before = self.before(id, number).await?;
+                events.push(self.event("deleted", id, number, &Document::Null, &before)?);
                 let id = id.clone();
                 prints.push(Print {
                     id,

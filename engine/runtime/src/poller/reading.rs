@@ -88,7 +88,10 @@ impl Reading<'_> {
         let missing = || definition(format!("there is no operation `{}`", over.operation));
         let operation = plan.connector.operations.get(&over.operation);
         let operation = operation.ok_or_else(missing)?;
-        let scope = Scope::new().with("settings", &plan.settings);
+        let now = Document::from(self.now.to_string());
+        let scope = Scope::new()
+            .with("settings", &plan.settings)
+            .with("now", &now);
         let input = protocol::input(operation, &over.with, &scope).map_err(definition)?;
         let mut pages = Pages::of(self, operation, input, Document::Null);
         let mut found = Vec::new();
@@ -96,7 +99,8 @@ impl Reading<'_> {
             for item in items {
                 let scope = Scope::new()
                     .with("settings", &plan.settings)
-                    .with("over", &item);
+                    .with("over", &item)
+                    .with("now", &now);
                 let wanted = match &over.when {
                     Some(when) => when.holds(&scope).map_err(definition)?,
                     None => true,
@@ -366,9 +370,11 @@ impl<'a> Pages<'a> {
         over: Option<Document>,
     ) -> Result<Self, Failed> {
         let settings = &reading.poller.link.plan().settings;
+        let now = Document::from(reading.now.to_string());
         let mut scope = Scope::new()
             .with("settings", settings)
-            .with("cursor", &from);
+            .with("cursor", &from)
+            .with("now", &now);
         if let Some(over) = over {
             scope.set_owned("over", over);
         }

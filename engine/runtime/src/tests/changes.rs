@@ -95,6 +95,14 @@ async fn only_what_differs_is_an_event_and_only_a_whole_list_deletes() {
         ["PM1-2", "PM1-3"],
         "there and back again"
     );
+    let stream = StreamId::new("pay/sweep");
+    let event = world.store().event_get(&stream, "PM1 #2").await.unwrap();
+    let event: Document = serde_json::from_slice(&event.unwrap()).unwrap();
+    assert_eq!(
+        (&event["item"]["action"], &event["before"]["action"]),
+        (&"b".into(), &"a".into()),
+        "what it was is told with what it is"
+    );
     let print = async |id| {
         let poll = StreamId::new("pay/sweep");
         world.store().print(&poll, id).await.unwrap().unwrap().print
@@ -146,7 +154,7 @@ async fn a_poll_goes_over_the_items_of_another_list() {
     let mut changes = BY_CONTENT.to_vec();
     changes.push((
         "with: { since: \"2026-01-01\" }\n    id",
-        "over: { operation: list_events, with: { since: \"2026-01-01\" }, when: over.action == 'open' }\n    \
+        "over: { operation: list_events, with: { since: \"{{ now | to_date | add_days(-30) }}\" }, when: over.action == 'open' }\n    \
          with: { since: \"{{ over.at }}\" }\n    id",
     ));
     let world = World::with(&changes).await;

@@ -232,13 +232,14 @@ impl<'a> One<'_, 'a> {
 
     fn polls(&mut self) {
         let settings = Rc::clone(&self.settings);
+        let timed = Rc::new(self.scope().with("now", Entry::text()));
         for trigger in self.connector.triggers.values() {
             let TriggerKind::Poll(poll) = &trigger.kind else {
                 continue;
             };
             // Without a cursor there is nothing to go on from.
             let cursor = poll.cursor.as_ref().map(|_| Entry::text());
-            let mut scope = self.scope().maybe("cursor", cursor);
+            let mut scope = Scope::clone(&timed).maybe("cursor", cursor);
             if let Some(over) = &poll.over {
                 let named = Named {
                     what: "`over`",
@@ -246,12 +247,12 @@ impl<'a> One<'_, 'a> {
                     operation: &over.operation,
                     under: route(["triggers", &trigger.name, "over"]),
                 };
-                self.call(&named, &over.with, &settings);
+                self.call(&named, &over.with, &timed);
                 let element = match result(self.found(&over.operation)) {
                     Entry::List(each) => *each,
                     other @ (Entry::Schema(_) | Entry::Group(_) | Entry::Columns(_)) => other,
                 };
-                let seen = Rc::new(self.scope().with("over", element.clone()));
+                let seen = Rc::new(Scope::clone(&timed).with("over", element.clone()));
                 if let Some(when) = &over.when {
                     self.walk.expression(self.owner, "when", when, &seen);
                 }

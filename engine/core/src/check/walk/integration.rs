@@ -85,6 +85,11 @@ fn aggregate<'a>(
 ) {
     let owner = Owner::Integration(integration);
     walk.template(owner, "key", &aggregate.key, early);
+    let decided = Rc::new(early.keeping(&["params"]));
+    walk.template(owner, "quiet", &aggregate.quiet, &decided);
+    if let Some(max) = &aggregate.max {
+        walk.template(owner, "max", max, &decided);
+    }
     if let Some(split) = &aggregate.split {
         walk.template(owner, "weigh", &split.weigh, early);
     }
@@ -134,6 +139,10 @@ fn one_fetch<'a>(
         walk.expression(owner, "when", when, scope);
     }
     match &fetch.from {
+        FetchFrom::Value(tree) => {
+            walk.tree(owner, "value", tree, scope);
+            Entry::open()
+        }
         FetchFrom::Operation {
             connection,
             operation,

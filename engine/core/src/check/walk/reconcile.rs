@@ -125,6 +125,7 @@ impl<'a> One<'_, 'a> {
                     let at = at.iter().cloned().chain([fetch.name.clone()]).collect();
                     self.call(connection, operation, &at, given)
                 }
+                FetchFrom::Value(_) => Entry::open(),
                 FetchFrom::Crosswalk { key, .. } => {
                     self.walk.template(self.owner, "key", key, &seen);
                     Entry::open()

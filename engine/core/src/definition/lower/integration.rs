@@ -65,8 +65,8 @@ pub(in crate::definition) fn lower(
 fn aggregate(reader: &Reader<'_, '_>) -> Aggregate {
     Aggregate {
         key: reader.template("key"),
-        quiet: reader.duration("quiet"),
-        max: reader.opt_duration("max"),
+        quiet: reader.template("quiet"),
+        max: reader.opt_template("max"),
         events_max: reader.count("events_max"),
         complete: reader.opt_object("complete").map(|one| {
             let (connection, operation) = split(&one.text("operation"));
@@ -136,8 +136,9 @@ fn require(name: &str, reader: &Reader<'_, '_>) -> Option<Require> {
 }
 
 fn fetch(name: &str, reader: &Reader<'_, '_>) -> Option<Fetch> {
-    let from = match reader.opt_text("operation") {
-        Some(operation) => {
+    let from = match (reader.node("value"), reader.opt_text("operation")) {
+        (Some(value), _) => FetchFrom::Value(content::tree(reader.cx, value)),
+        (None, Some(operation)) => {
             let (connection, operation) = split(&operation);
             FetchFrom::Operation {
                 connection,
@@ -145,7 +146,7 @@ fn fetch(name: &str, reader: &Reader<'_, '_>) -> Option<Fetch> {
                 with: reader.templates("with").collect(),
             }
         }
-        None => FetchFrom::Crosswalk {
+        (None, None) => FetchFrom::Crosswalk {
             table: reader.opt_text("crosswalk")?,
             several: reader.node("keys").is_some(),
             key: reader

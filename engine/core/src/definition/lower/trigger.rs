@@ -47,6 +47,7 @@ fn by_content(kind: &TriggerKind) -> Option<&Changes> {
 fn of_changes(item: &Document, changes: &Changes) -> Document {
     let mut item = item.clone();
     let defs = item.as_object_mut().and_then(|item| item.remove("$defs"));
+    let before = json!({ "anyOf": [item, { "type": "null" }] });
     let words: &[&str] = if changes.deleted {
         item = json!({ "anyOf": [item, { "type": "null" }] });
         &["new", "changed", "deleted"]
@@ -60,6 +61,7 @@ fn of_changes(item: &Document, changes: &Changes) -> Document {
             "id": { "type": "string" },
             "number": { "type": "integer" },
             "item": item,
+            "before": before,
         },
         "required": ["change", "id", "number", "item"],
     });

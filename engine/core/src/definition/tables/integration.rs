@@ -151,7 +151,8 @@ const MISSING: &[&str] = &["hold", "skip", "null"];
 
 static FETCH: Table = Table {
     name: "Fetch",
-    doc: "Something read before mapping: a read operation's result, or an entry of a matching table.",
+    doc: "Something read before mapping: a read operation's result, an entry of a matching table, or a value made of what \
+          was read before.",
     rows: &[&[
         optional(
             "when",
@@ -180,6 +181,11 @@ static FETCH: Table = Table {
             Shape::Template(scopes::FETCHED),
             "A list of keys. What is read is then a map of key to entry, and `missing` is about each of them.",
         ),
+        optional(
+            "value",
+            Shape::Tree(scopes::FETCHED),
+            "A value made of what was read before; what is left out at its root is null.",
+        ),
         default(
             "columns",
             Shape::List(&Shape::Identifier),
@@ -194,8 +200,8 @@ static FETCH: Table = Table {
         ),
     ]],
     rules: &[
-        Rule::ExactlyOne(&["operation", "crosswalk"]),
-        Rule::ExactlyOne(&["operation", "key", "keys"]),
+        Rule::ExactlyOne(&["operation", "crosswalk", "value"]),
+        Rule::ExactlyOne(&["operation", "key", "keys", "value"]),
         Rule::OnlyWith {
             keys: &["with"],
             with: &["operation"],
@@ -354,12 +360,12 @@ static AGGREGATE: Table = Table {
         ),
         required(
             "quiet",
-            Shape::Duration,
+            Shape::DurationTemplate(scopes::PARAMS),
             "It is complete when no further event came for so long.",
         ),
         optional(
             "max",
-            Shape::Duration,
+            Shape::DurationTemplate(scopes::PARAMS),
             "It is complete at the latest this long after its first event, whatever `complete` says.",
         ),
         default(

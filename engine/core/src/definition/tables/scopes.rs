@@ -13,9 +13,13 @@ pub(crate) const CALLBACK: Sees = &["settings", "callback"];
 /// What a health call read.
 pub(crate) const HEALTH: Sees = &["result", "settings"];
 /// A poll's input.
-pub(crate) const POLL: Sees = &["settings", "cursor", "over"];
+pub(crate) const POLL: Sees = &["settings", "cursor", "over", "now"];
+/// The input of the read that a poll goes over.
+pub(crate) const OVER_INPUT: Sees = &["settings", "now"];
 /// An item of the list that a poll goes over.
-pub(crate) const OVER: Sees = &["over", "settings"];
+pub(crate) const OVER: Sees = &["over", "settings", "now"];
+/// What a site decided.
+pub(crate) const PARAMS: Sees = &["params"];
 /// A request. `secrets` only in operations of kind `session`.
 pub(crate) const REQUEST: Sees = &[
     "settings",

@@ -174,7 +174,7 @@ static POLL: Table = Table {
                 "with",
                 Shape::Map(Keys::Identifier, &Shape::Template(scopes::POLL)),
                 "{}",
-                "Its input.",
+                "Its input. `now` is when the poll began, in RFC 3339.",
             ),
             required(
                 "every",
@@ -191,7 +191,8 @@ static POLL: Table = Table {
                 Shape::Word(&["new", "fingerprint"]),
                 "new",
                 "Which items are events: those whose id is new, or (`fingerprint`) those whose content has changed: the whole \
-                 list is read, and an event is `{ change, id, number, item }`; `id` and `schema` are those of the item.",
+                 list is read, and an event is `{ change, id, number, item, before }`, where `before` is what the item was; `id` \
+                 and `schema` are those of the item.",
             ),
             optional(
                 "fingerprint",
@@ -257,7 +258,7 @@ static OVER: Table = Table {
         ),
         default(
             "with",
-            Shape::Map(Keys::Identifier, &Shape::Template(scopes::SETTINGS)),
+            Shape::Map(Keys::Identifier, &Shape::Template(scopes::OVER_INPUT)),
             "{}",
             "Its input.",
         ),

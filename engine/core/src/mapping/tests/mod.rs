@@ -313,22 +313,31 @@ fn what_is_missing_says_what_would_release_it() {
     assert_eq!(why, "`payment`: no such payment");
     assert_eq!(help, "look for it in `payfast`, then retry it");
     assert_eq!(awaits, None);
-    let entry = Awaited::Crosswalk {
-        table: CrosswalkId::new("customers_north"),
-        key: "CU1".to_owned(),
+    let (table, key) = (CrosswalkId::new("customers_north"), "CU1".to_owned());
+    let column = |column: &str| Awaited::Column {
+        table: table.clone(),
+        key: key.clone(),
+        column: column.to_owned(),
     };
-    for (customer, why) in [
+    let entry = Awaited::Crosswalk {
+        table: table.clone(),
+        key: key.clone(),
+    };
+    for (customer, why, awaited) in [
         (
             missing("`customers_north` has no entry for `CU1`"),
             "`customer`: `customers_north` has no entry for `CU1`",
+            entry,
         ),
         (
             found(json!({ "code": "1" })),
             "`customer`: `customer` has no `currency`",
+            column("currency"),
         ),
         (
             found(json!({ "code": "", "currency": "GBP" })),
             "`customer`: `customer` has no `code`",
+            column("code"),
         ),
     ] {
         let (_, end) = prepare(&event, &[missing("none"), found(payment()), customer]);
@@ -338,7 +347,7 @@ fn what_is_missing_says_what_would_release_it() {
             help,
             "ml-connector crosswalk set customers_north CU1 code=… currency=…"
         );
-        assert_eq!(awaits, Some(&entry));
+        assert_eq!(awaits, Some(&awaited));
     }
     let mut odd = payment();
     odd["payer"] = "it's $HOME".into();
