@@ -19,6 +19,7 @@ mod pairing;
 mod plan;
 mod sage_x3_gocardless;
 pub mod syspro_gocardless;
+mod syspro_paychex;
 mod world;
 
 pub use closing::{Closing, EngineCounts, Line, Money};
@@ -32,6 +33,7 @@ pub const PAIRINGS: &[Pairing] = &[
     syspro_gocardless::PAIRING,
     sage_x3_gocardless::PAIRING,
     oracle_ebs_gocardless::PAIRING,
+    syspro_paychex::PAIRING,
 ];
 
 /// Why a world cannot be set up or go on.

@@ -15,9 +15,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::http::Method;
 use serde_json::{Map, Value, json};
-
-/// Time between repeats (PX 6.5).
-const REPEAT: SignedDuration = SignedDuration::from_secs(300);
+use std::collections::BTreeMap;
 
 /// Domains of an employer's own app (PX 6.4).
 const DOMAINS: [&str; 13] = [
@@ -87,6 +85,8 @@ pub(crate) struct Outbox {
     sending: Sending,
     hooks: Vec<Hook>,
     due: Vec<(Timestamp, Delivery)>,
+    /// Ids of notifications that were taken, and how often.
+    taken: BTreeMap<String, u64>,
     entropy: Entropy,
     made: u64,
 }
@@ -97,6 +97,7 @@ impl Outbox {
             sending: Sending::default(),
             hooks: Vec::new(),
             due: Vec::new(),
+            taken: BTreeMap::new(),
             entropy: Entropy::new(seed ^ 0x0B0C),
             made: 0,
         }
@@ -111,6 +112,18 @@ impl Simulator {
 
     /// Registers an address as an administrator does, without the API: for all domains, of one company or of all.
     pub fn add_hook(&mut self, company: Option<&str>, uri: &str, auth: HookAuth, now: Timestamp) {
+        self.add_hook_for(company, uri, auth, &DOMAINS, now);
+    }
+
+    /// Registers an address for some domains.
+    pub fn add_hook_for(
+        &mut self,
+        company: Option<&str>,
+        uri: &str,
+        auth: HookAuth,
+        domains: &[&str],
+        now: Timestamp,
+    ) {
         let id = self.hook_id();
         self.outbox.hooks.push(Hook {
             id,
@@ -119,7 +132,7 @@ impl Simulator {
             uri: uri.to_owned(),
             kind: auth.word(&self.switches).to_owned(),
             auth,
-            domains: DOMAINS.map(str::to_owned).to_vec(),
+            domains: domains.iter().map(|&name| name.to_owned()).collect(),
             created: now,
         });
     }
@@ -133,6 +146,13 @@ impl Simulator {
     /// Notifications that wait, repeats included.
     pub fn notifications_waiting(&self) -> usize {
         self.outbox.due.len()
+    }
+
+    /// How many notifications were taken, and how often one was taken again.
+    pub fn notifications_taken(&self) -> (u64, u64) {
+        let all: u64 = self.outbox.taken.values().sum();
+        let different = self.outbox.taken.len() as u64;
+        (different, all - different)
     }
 
     fn hook_id(&mut self) -> String {
@@ -485,7 +505,7 @@ impl Simulator {
         self.outbox.due.iter().map(|(due, _)| *due).min()
     }
 
-    /// Anything but 2xx is repeated after five minutes, without end, a 4xx too (PX 6.5).
+    /// Anything but 2xx is repeated after a while, without end, a 4xx too (PX 6.5).
     pub fn webhook_answered(
         &mut self,
         mut delivery: Delivery,
@@ -493,10 +513,13 @@ impl Simulator {
         now: Timestamp,
     ) {
         if matches!(outcome, Ok(status) if (200..300).contains(&status)) {
+            *self.outbox.taken.entry(delivery.id).or_default() += 1;
             return;
         }
         delivery.attempt += 1;
-        let due = now.checked_add(REPEAT).unwrap_or(Timestamp::MAX);
+        let gap = SignedDuration::try_from(self.switches.notification_repeat);
+        let due = now.checked_add(gap.unwrap_or(SignedDuration::MAX));
+        let due = due.unwrap_or(Timestamp::MAX);
         self.outbox.due.push((due, delivery));
     }
 }

@@ -77,6 +77,7 @@ pub struct Simulator {
     tickets: u64,
     calls: u64,
     tokens_given: u64,
+    tokens_refused: u64,
     asked: Vec<Asked>,
 }
 
@@ -98,6 +99,7 @@ impl Simulator {
             tickets: 0,
             calls: 0,
             tokens_given: 0,
+            tokens_refused: 0,
             asked: Vec::new(),
         }
     }
@@ -158,6 +160,11 @@ impl Simulator {
     /// How many tokens were given out: one per life, if nobody asks twice (PX 2).
     pub fn tokens_given(&self) -> u64 {
         self.tokens_given
+    }
+
+    /// How many calls came with a token that had expired or never was one: none, if each is renewed in time (PX 2).
+    pub fn tokens_refused(&self) -> u64 {
+        self.tokens_refused
     }
 
     /// Ends every token at once, as an expiry in the middle of the work does.

@@ -199,6 +199,17 @@ impl Simulator {
     /// Enters a check into an open period, which is in ENTRY from then on; gives the id that it will have when it is
     /// processed. `None` if the period is closed.
     pub fn enter_check(&mut self, period: &str, worker: &str, lines: Lines) -> Option<String> {
+        let mut periods = self.records.periods.iter_mut();
+        let own = periods.find(|own| own.id == period)?;
+        if !matches!(own.status, PeriodStatus::Initial | PeriodStatus::Entry) {
+            return None;
+        }
+        own.status = PeriodStatus::Entry;
+        Some(self.add_check(period, worker, lines))
+    }
+
+    /// A check in whatever period, also one that is closed: a manual check, entered afterwards. Gives its id.
+    pub fn add_check(&mut self, period: &str, worker: &str, lines: Lines) -> String {
         let id = self.records.letters();
         let unprocessed_id = if self.switches.check_id_changes {
             self.records.numeral()
@@ -206,15 +217,6 @@ impl Simulator {
             id.clone()
         };
         let number = self.records.printed();
-        let own = self
-            .records
-            .periods
-            .iter_mut()
-            .find(|own| own.id == period)?;
-        if !matches!(own.status, PeriodStatus::Initial | PeriodStatus::Entry) {
-            return None;
-        }
-        own.status = PeriodStatus::Entry;
         self.records.checks.push(Check {
             id: id.clone(),
             unprocessed_id,
@@ -227,7 +229,7 @@ impl Simulator {
             informational: lines.informational,
             taxes: lines.taxes,
         });
-        Some(id)
+        id
     }
 
     /// Sends a period off: it cannot be read until it is done (PX 9.1 no. 30).

@@ -83,7 +83,10 @@ impl Simulator {
         target: &Target,
         now: Timestamp,
     ) -> Result<Done, Refusal> {
-        let id = self.client_of(request, now)?;
+        let id = self
+            .client_of(request, now)
+            .inspect_err(|_| self.tokens_refused += 1);
+        let id = id?;
         let client = self.clients.get(&id).cloned();
         let call = Call {
             request,

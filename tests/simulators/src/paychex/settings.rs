@@ -158,6 +158,8 @@ pub struct Switches {
     pub hook_key_header: &'static str,
     /// Notifications name several domains at once (PX 6.3).
     pub joined_domains: bool,
+    /// Time until a notification that was not taken is sent again (PX 6.5).
+    pub notification_repeat: Duration,
 }
 
 impl Default for Switches {
@@ -195,6 +197,7 @@ impl Default for Switches {
             apikey_in_one_word: false,
             hook_key_header: "x-api-key",
             joined_domains: false,
+            notification_repeat: Duration::from_secs(300),
         }
     }
 }

@@ -505,6 +505,11 @@ impl Company {
         elements.get(element).map(String::as_str)
     }
 
+    /// How many masters a set-up object keeps.
+    pub fn master_count(&self, root: &str) -> usize {
+        self.masters.keys().filter(|(own, _)| own == root).count()
+    }
+
     /// The accounting month that a C, P or B names (SY 3.6).
     pub(crate) fn period_of(&self, flag: &str) -> Period {
         match flag {

@@ -1,0 +1,274 @@
+//! Payroll of Paychex becomes labor-cost journals in SYSPRO.
+//!
+//! In each part a pay period is paid and a worker is hired. Some periods undo a check of an earlier one, and some carry
+//! imputed income, which nobody has decided about: their journals are held. Organizations become cost centres first, and
+//! journals wait for them; one has no number and is held.
+
+mod payroll;
+mod verdict;
+
+use super::pairing::{Account, Doing, Pairing, Part, Play, Tally};
+use super::plan::Options;
+use super::{CrosswalkRow, Error, Listen, site_head};
+use crate::paychex::{self, HookAuth, Sending};
+use crate::serve::{Server, lock};
+use crate::syspro::{self, Fault, LedgerCode, On, Operator, Period, Switches};
+use crate::webhooks::{Counts, Delivery, Sender};
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use payroll::{NUMBERED, Payroll};
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use verdict::{ACCOUNTS, LIABILITIES};
+
+/// The pairing.
+pub(super) const PAIRING: Pairing = Pairing {
+    name: "syspro-paychex",
+    title: "Payroll of Paychex becomes labor-cost journals in SYSPRO",
+    start: |options, now| {
+        Box::pin(async move {
+            let show = Show::start(options, now).await?;
+            Ok(Box::new(show) as Box<dyn Play>)
+        })
+    },
+};
+
+const OPERATOR_PASSWORD: &str = "p&ss w<rd";
+const COMPANY_PASSWORD: &str = "b\u{f6}oks";
+const HOOK_USER: &str = "paychex";
+const HOOK_PASSWORD: &str = "hook w\u{f6}rd of the demo";
+const CLIENT_ID: &str = "paychex-demo-client-id";
+const CLIENT_SECRET: &str = "paychex-demo-client-secret";
+
+/// Both systems on loopback ports.
+#[derive(Debug)]
+struct Show {
+    options: Options,
+    payroll: Payroll,
+    source: Server,
+    erp: Arc<Mutex<syspro::Simulator>>,
+    server: Server,
+    sender: Option<Sender<paychex::Simulator>>,
+    /// Where the engine listens.
+    engine: String,
+    /// Whether every part has happened.
+    over: bool,
+}
+
+impl Show {
+    async fn start(options: Options, now: Timestamp) -> Result<Self, Error> {
+        let payroll = Payroll::new(&options, (CLIENT_ID, CLIENT_SECRET), now);
+        let erp = Arc::new(Mutex::new(erp(&options, now)));
+        let simulator = payroll.simulator.clone();
+        Ok(Self {
+            source: Server::start(simulator).await.map_err(Error::Listen)?,
+            server: Server::start(erp.clone()).await.map_err(Error::Listen)?,
+            payroll,
+            erp,
+            sender: None,
+            engine: String::new(),
+            over: false,
+            options,
+        })
+    }
+
+    fn counts(&self) -> Counts {
+        self.sender.as_ref().map(Sender::counts).unwrap_or_default()
+    }
+}
+
+impl Play for Show {
+    fn site(&self, listen: &Listen) -> String {
+        format!(
+            "{head}\
+             \x20 paychex:\n\
+             \x20   connector: paychex\n\
+             \x20   settings: {{ base_url: \"{source}\", company_id: {company}, periods_since: \"{since}\" }}\n\
+             \x20   secrets: {{ client_id: paychex/key, client_secret: paychex/secret, notification_login: [paychex/hook] }}\n\
+             \x20   rate_limit: {{ requests: 1000000, per: 1s }}\n\
+             \x20   poll: {{ checks: {{ every: 1s }}, organizations: {{ every: 1s }} }}\n\
+             \x20 syspro:\n\
+             \x20   connector: syspro\n\
+             \x20   settings: {{ base_url: \"{erp}/SYSPROWCFService/Rest\", operator: PX, company_id: EDU1, post_settle: {settle} }}\n\
+             \x20   secrets: {{ operator_password: syspro/operator, company_password: syspro/company }}\n\
+             integrations:\n\
+             \x20 - use: syspro-paychex/organizations\n\
+             \x20 - use: syspro-paychex/workers\n\
+             \x20   params: {{ company_id: {company} }}\n\
+             \x20 - use: syspro-paychex/payroll-journals\n\
+             \x20   params:\n\
+             \x20     accounts: {{ wages: \"6110\", employer_tax: \"6120\", benefits: \"6130\", withheld: 00-2320, employer_tax_due: 00-2330, deductions: 00-2340, benefits_due: 00-2350, net_pay: 00-2310 }}\n\
+             \x20     reversals: post\n\
+             \x20     gather: 500ms\n",
+            head = site_head(listen),
+            source = self.source.url(),
+            company = self.payroll.company,
+            since = self.payroll.since,
+            erp = self.server.url(),
+            settle = self.options.settle,
+        )
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("paychex/key", CLIENT_ID.to_owned()),
+            ("paychex/secret", CLIENT_SECRET.to_owned()),
+            ("paychex/hook", format!("{HOOK_USER}:{HOOK_PASSWORD}")),
+            ("syspro/operator", OPERATOR_PASSWORD.to_owned()),
+            ("syspro/company", COMPANY_PASSWORD.to_owned()),
+        ]
+    }
+
+    /// None: cost centres are made on the way, and journals wait for them.
+    fn crosswalk(&self) -> Vec<CrosswalkRow> {
+        Vec::new()
+    }
+
+    fn send_to(&mut self, engine: &str) {
+        engine.clone_into(&mut self.engine);
+        let mut simulator = lock(&self.payroll.simulator);
+        simulator.clear_hooks();
+        let hooks = [
+            ("notifications", &["WRKR_EMPL", "WRKR_DEM"][..]),
+            ("pay_runs", &["CLT_PYRN"][..]),
+        ];
+        for (trigger, domains) in hooks {
+            let uri = format!("{engine}/webhooks/paychex/{trigger}");
+            let auth = HookAuth::Basic {
+                username: HOOK_USER.to_owned(),
+                password: HOOK_PASSWORD.to_owned(),
+            };
+            let company = Some(self.payroll.company.as_str());
+            simulator.add_hook_for(company, &uri, auth, domains, self.payroll.began);
+        }
+        simulator.set_sending(Sending {
+            twice_per_mille: self.options.twice_per_mille,
+            lost_per_mille: 0,
+            shuffled: true,
+        });
+        drop(simulator);
+        if self.sender.is_none() {
+            self.sender = Some(Sender::start(self.payroll.simulator.clone(), 4));
+        }
+    }
+
+    fn happen(&mut self, part: Part, now: Timestamp) {
+        self.payroll.happen(part, now);
+        self.over = part.number + 1 >= part.of;
+    }
+
+    /// A notification with a wrong password, or none at all.
+    fn forge(&mut self, number: u64, _now: Timestamp) -> Option<Delivery> {
+        let body = json!({
+            "companyId": self.payroll.company,
+            "workerId": format!("00FORGED{number:012}"),
+            "domains": ["WRKR_EMPL"],
+            "action": "UPDATE",
+            "notificationId": format!("forged-{number}"),
+        });
+        let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        if !number.is_multiple_of(2) {
+            headers.push((
+                "Authorization".to_owned(),
+                "Basic cGF5Y2hleDpvdGhlcg==".to_owned(),
+            ));
+        }
+        Some(Delivery {
+            id: format!("forged-{number}"),
+            url: format!("{}/webhooks/paychex/notifications", self.engine),
+            headers,
+            body: Bytes::from(body.to_string()),
+            attempt: 1,
+            events: 1,
+        })
+    }
+
+    fn target(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// Each check is a delivery, and those of a period end in one journal; organizations and hires are masters.
+    fn tally(&self) -> Tally {
+        let counts = self.counts();
+        let to_post = self.payroll.journals_to_post() + NUMBERED + self.payroll.hired;
+        let to_hold = self.payroll.journals_to_hold() + 1;
+        let waits = lock(&self.payroll.simulator).next_webhook_at().is_some();
+        Tally {
+            made: self.payroll.checks() + NUMBERED + 1 + self.payroll.hired,
+            to_post,
+            posted: verdict::documents(&lock(&self.erp)),
+            to_hold,
+            accepted: counts.accepted,
+            unanswered: counts.sent - counts.accepted,
+            quiet: self.over && !waits && counts.in_flight == 0,
+        }
+    }
+
+    fn account(&self) -> Account {
+        let (erp, source) = (lock(&self.erp), lock(&self.payroll.simulator));
+        let (received, duplicate) = source.notifications_taken();
+        Account {
+            books: verdict::books(&self.payroll, &source, &erp),
+            held_sums: vec![("USD".to_owned(), self.payroll.held_net(&source))],
+            received,
+            duplicate,
+        }
+    }
+
+    fn stop(self: Box<Self>) -> Doing<'static, ()> {
+        Box::pin(async move {
+            if let Some(sender) = self.sender {
+                sender.stop().await;
+            }
+            self.source.stop().await;
+            self.server.stop().await;
+        })
+    }
+}
+
+fn erp(options: &Options, now: Timestamp) -> syspro::Simulator {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let period = Period {
+        year: today.year(),
+        number: today.month(),
+    };
+    let mut erp = syspro::Simulator::new(Switches::default(), options.seed, period);
+    let operator = Operator {
+        password: OPERATOR_PASSWORD.to_owned(),
+        bank: "GC".to_owned(),
+    };
+    erp.set_operator("PX", operator);
+    if let Some(company) = erp.company_mut("EDU1") {
+        COMPANY_PASSWORD.clone_into(&mut company.password);
+        // A demonstration that runs over the end of a month pays a little later than it began.
+        let next = today.saturating_add(Span::new().days(1));
+        company.gl_period = Period {
+            year: next.year(),
+            number: next.month(),
+        };
+        let sections = (1..=NUMBERED).map(|number| format!("{number}0"));
+        let costs = sections.flat_map(|section| {
+            let accounts = ACCOUNTS.into_iter();
+            accounts.map(move |account| format!("{section}-{account}"))
+        });
+        let codes: Vec<String> = costs.chain(LIABILITIES.map(str::to_owned)).collect();
+        company.ledger.retain(|own| !codes.contains(&own.code));
+        company
+            .ledger
+            .extend(codes.into_iter().map(|code| LedgerCode {
+                code,
+                description: "Payroll".to_owned(),
+                control: false,
+                on_hold: false,
+            }));
+    }
+    if options.cut_per_mille > 0 {
+        for object in ["GENTJL", "BOMSCC", "BOMSEC"] {
+            let on = On::Object(object);
+            erp.faults
+                .chance(options.cut_per_mille, on, Fault::DropAfter);
+        }
+    }
+    erp
+}
