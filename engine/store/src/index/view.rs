@@ -26,10 +26,10 @@ use std::sync::{
 use std::time::Duration;
 
 /// So many changes are handed to the indexer at once. Tests want it to be busy.
-const FREEZE_AT: usize = if cfg!(test) { 128 } else { 32 * 1024 };
+const FREEZE_AT: usize = if cfg!(test) { 128 } else { 8 * 1024 };
 
 /// With so many changes waiting, commits wait for the indexer.
-const ACTIVE_MAX: usize = 3 * FREEZE_AT;
+const ACTIVE_MAX: usize = 2 * FREEZE_AT;
 
 /// How often one call fills a lane's window. Passing what is not wanted must not keep commits waiting.
 const FILLS_MAX: u32 = 8;
