@@ -139,7 +139,7 @@ pub(crate) async fn pipeline(
             p50.push(sent.percentile(0.50).as_secs_f64() * 1000.0);
             p99.push(sent.percentile(0.99).as_secs_f64() * 1000.0);
         }
-        wrong.count(&sink, events);
+        wrong.count(&sink, events, true);
         if mode == Mode::Down {
             row(&[("calls while the sink was away", sink.knocks().to_string())]);
         }
@@ -199,6 +199,10 @@ pub(crate) async fn backlog(bench: &Bench, events: usize, drain: usize) -> Resul
         ("accepted/s", thousands(per_second(events, filled))),
         ("idle MiB", format!("{:.0}", idle.resident_mib)),
         ("MiB with all waiting", format!("{:.0}", usage.resident_mib)),
+        (
+            "grown MiB",
+            format!("{:.0}", usage.resident_mib - idle.resident_mib),
+        ),
         ("peak MiB", format!("{:.0}", usage.peak_mib)),
         ("start when empty", millis(empty_start)),
     ]);
@@ -209,6 +213,7 @@ pub(crate) async fn backlog(bench: &Bench, events: usize, drain: usize) -> Resul
         ("start after SIGKILL", millis(restart)),
         ("MiB after start", format!("{:.0}", usage.resident_mib)),
     ]);
+    row(&[("calls while the sink was away", sink.knocks().to_string())]);
     sink.bring_up();
     let started = now();
     while sink.distinct() < drain.min(events) {
@@ -226,9 +231,7 @@ pub(crate) async fn backlog(bench: &Bench, events: usize, drain: usize) -> Resul
         ("peak MiB", format!("{:.0}", usage.peak_mib)),
     ]);
     let mut wrong = Wrong::default();
-    for posted in sink.ledger().values() {
-        wrong.doubled += usize::from(posted.times > 1);
-    }
+    wrong.count(&sink, events, drain.min(events) == events);
     wrong.print();
     Ok(wrong.none())
 }
@@ -298,18 +301,25 @@ struct Wrong {
     lost: usize,
     doubled: usize,
     corrupted: usize,
+    /// Posted before another one of the same order key that was accepted earlier.
+    disordered: usize,
 }
 
 impl Wrong {
-    fn count(&mut self, sink: &Sink, events: usize) {
+    /// Counts what the id ledger says of the first `events`; what is missing is lost only if `all` must be there.
+    fn count(&mut self, sink: &Sink, events: usize, all: bool) {
         let ledger = sink.ledger();
         for n in 0..events {
-            match ledger.get(&driver::event_id(n)) {
-                None => self.lost += 1,
-                Some(posted) => {
-                    self.doubled += usize::from(posted.times > 1);
-                    self.corrupted += usize::from(posted.amount != driver::amount_text(n));
-                }
+            let Some(posted) = ledger.get(&driver::event_id(n)) else {
+                self.lost += usize::from(all);
+                continue;
+            };
+            self.doubled += usize::from(posted.times > 1);
+            self.corrupted += usize::from(posted.amount != driver::amount_text(n));
+            if let Some(first) = driver::before(n) {
+                let first = ledger.get(&driver::event_id(first));
+                let in_order = first.is_some_and(|first| first.number < posted.number);
+                self.disordered += usize::from(!in_order);
             }
         }
     }
@@ -319,11 +329,12 @@ impl Wrong {
             ("lost", self.lost.to_string()),
             ("doubled", self.doubled.to_string()),
             ("corrupted", self.corrupted.to_string()),
+            ("out of order", self.disordered.to_string()),
         ]);
     }
 
     const fn none(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.corrupted == 0
+        self.lost + self.doubled + self.corrupted + self.disordered == 0
     }
 }
 

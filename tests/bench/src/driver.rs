@@ -57,6 +57,20 @@ pub(crate) fn event_id(n: usize) -> String {
     format!("EV{n:010}")
 }
 
+/// Events of one payment lie so far apart. Both are in the same webhook, so their order is certain.
+const APART: usize = 125;
+
+/// The payment of event number `n`, which orders it: the first and the second event of each.
+const fn payment(n: usize) -> usize {
+    n / (2 * APART) * APART + n % APART
+}
+
+/// The event of the same payment that goes before event number `n`, if there is one in a webhook of the full size.
+pub(crate) fn before(n: usize) -> Option<usize> {
+    let first = n.checked_sub(APART)?;
+    (payment(first) == payment(n)).then_some(first)
+}
+
 /// The amount of event number `n` in minor units, never round, so that a lost digit shows.
 pub(crate) const fn amount(n: usize) -> usize {
     1010 + (n * 37) % 999_983
@@ -93,7 +107,7 @@ fn webhook(first: usize, batch: usize) -> Webhook {
                 r#""metadata":{{}},"resource_metadata":{{"invoice":"INV-{:08}","note":"{}"}}}}"#
             ),
             id,
-            n,
+            payment(n),
             n % 5000,
             amount(n),
             n,

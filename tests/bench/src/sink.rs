@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -107,7 +107,7 @@ impl Sink {
 
     /// Distinct references posted so far.
     pub(crate) fn distinct(&self) -> usize {
-        self.ledger().len()
+        self.locked().len()
     }
 
     /// Calls that reached it while it was down.
@@ -117,11 +117,12 @@ impl Sink {
 
     /// The id ledger.
     pub(crate) fn ledger(&self) -> HashMap<String, Posted> {
-        self.state
-            .ledger
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.locked().clone()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Posted>> {
+        let ledger = self.state.ledger.lock();
+        ledger.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
