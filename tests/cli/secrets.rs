@@ -62,7 +62,7 @@ fn what_is_deleted_is_gone_and_what_is_not_there_is_said() {
 fn a_changed_key_leaves_the_old_one_useless() {
     let sealed = Sealed::with_vault();
     let old = sealed.text("vault.key");
-    sealed.run(&["secrets", "rotate-key"]).fine();
+    sealed.run(&["secrets", "rotate"]).fine();
     assert_ne!(sealed.text("vault.key"), old);
     sealed.run(&["secrets", "list"]).fine();
     sealed.file("vault.key", &old);

@@ -58,7 +58,7 @@ enum What {
     ///
     /// A key file is replaced. A key from the environment or a credentials directory cannot be: then the new one is read
     /// from stdin.
-    RotateKey,
+    Rotate,
     /// Print a new key, for the environment or a credentials directory.
     NewKey,
 }
@@ -103,7 +103,7 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
             terminal.tell(format!("deleted `{name}`"));
             Some(("secret_deleted", json!({ "name": name })))
         }
-        What::RotateKey => {
+        What::Rotate => {
             rotate(&place, terminal)?;
             Some(("vault_key_changed", json!({})))
         }
