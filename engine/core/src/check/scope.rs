@@ -39,7 +39,7 @@ pub(super) struct Scope<'a> {
 }
 
 /// Names the engine supplies, and why one of them is not there where it is not.
-const WORDS: [(&str, &str); 22] = [
+const WORDS: [(&str, &str); 23] = [
     (
         "settings",
         "`settings` belong to a connection and are read by its connector; an integration has `params`",
