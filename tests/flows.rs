@@ -40,6 +40,7 @@
 
 mod network;
 mod oracle_ebs_gocardless;
+mod reconciled;
 mod sage_x3_gocardless;
 mod story;
 mod syspro_gocardless;

@@ -1,5 +1,6 @@
 //! Oracle E-Business Suite and GoCardless: invoices go out as payments, payouts come back as receipts.
 
+mod reconciliation;
 mod ways;
 
 use super::{Moment, Script, Story, Trouble};

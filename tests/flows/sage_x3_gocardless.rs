@@ -2,6 +2,7 @@
 
 mod payouts;
 mod posting;
+mod reconciliation;
 mod tokens;
 mod troubles;
 

@@ -1,5 +1,6 @@
 //! Reconciliation of payouts: what GoCardless says against what SYSPRO has, also after people have been there.
 
+use super::super::reconciled::{differences, reconcile, since};
 use super::{Cast, FAILURES, PAYOUTS, RECEIPTS, REFUNDS, Story};
 use jiff::SignedDuration;
 use ml_connector_runtime::operator::{Command, Period, Reconciliation, Reply};
@@ -7,36 +8,9 @@ use ml_connector_simulators::serve::lock;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-async fn reconcile(story: &Story, period: Period) -> Reconciliation {
-    let command = Command::Reconcile {
-        integration: None,
-        period,
-    };
-    match story.engine().execute(command).await {
-        Reply::Reconciled(reconciliation) => *reconciliation,
-        other => panic!("{other:?}"),
-    }
-}
-
 /// Everything since the story began.
 async fn all(story: &Story) -> Reconciliation {
-    let period = Period::Time {
-        since: super::BEGIN.parse().unwrap(),
-        until: None,
-    };
-    reconcile(story, period).await
-}
-
-/// The lines that did not match: state, kind, what it is about, and the difference.
-fn differences(reconciliation: &Reconciliation) -> Vec<String> {
-    let lines = reconciliation.lines.iter();
-    lines
-        .filter(|line| line.state != "matched")
-        .map(|line| {
-            let difference = line.difference.as_deref().unwrap_or("?");
-            format!("{} {} {} {difference}", line.state, line.kind, line.key)
-        })
-        .collect()
+    since(story, super::BEGIN).await
 }
 
 /// Money comes in and is paid out; then one payment fails late and a part of another is given back, and what is left is
@@ -123,15 +97,13 @@ async fn what_was_paid_out_is_found_to_the_cent_and_what_people_changed_is_named
     }
     let changed = all(&story).await;
     assert!(!changed.agrees());
-    let mut found = differences(&changed);
-    found.sort();
     let mut wanted = vec![
         format!("missing payment {} -10.01", payments[1]),
         format!("amount_differs payment {} 0.01", payments[2]),
         format!("extra payment {} 10.38", payments[4]),
     ];
     wanted.sort();
-    assert_eq!(found, wanted);
+    assert_eq!(differences(&changed), wanted);
     let missing = changed.lines.iter().find(|line| line.state == "missing");
     assert!(
         missing

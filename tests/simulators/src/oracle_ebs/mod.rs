@@ -12,6 +12,7 @@
 //! on the way is a [`Fault`].
 
 mod answer;
+mod by_hand;
 mod call;
 pub mod faults;
 mod input;

@@ -7,6 +7,7 @@
 
 mod api1;
 mod auth;
+mod by_hand;
 mod cloud;
 mod envelope;
 pub mod faults;
