@@ -162,7 +162,16 @@ fn view(statement: &str, compared: &Compared<'_>) -> ReconciledLine {
         delivery,
         ..
     } = compared;
-    let text = |amount: &Option<Amount>| amount.as_ref().map(|amount| amount.value.to_string());
+    // A target may write 45 for 45.00: people compare columns.
+    let scale = expected.amount.value.scale();
+    let shown = |value: Decimal| {
+        let mut value = value;
+        if value.scale() < scale {
+            value.rescale(scale);
+        }
+        value.to_string()
+    };
+    let text = |amount: &Option<Amount>| amount.as_ref().map(|amount| shown(amount.value));
     let currency = &expected.amount.currency;
     let other = line.found.as_ref().map(|found| &found.currency);
     ReconciledLine {
@@ -175,7 +184,7 @@ fn view(statement: &str, compared: &Compared<'_>) -> ReconciledLine {
         expected: text(&line.expected),
         found: text(&line.found),
         found_currency: other.filter(|other| *other != currency).cloned(),
-        difference: line.difference().map(|difference| difference.to_string()),
+        difference: line.difference().map(shown),
         reference: delivery.and_then(|one| one.reference.as_ref().map(ToString::to_string)),
         document: line.document.clone(),
         delivery: delivery.map(|one| one.id.to_string()),
