@@ -3,7 +3,7 @@
 use crate::context::{Context, later};
 use ml_connector_core::delivery::{self, DeliveryState, Event, Policy, Refused, Stepped};
 use ml_connector_core::identity::Reference;
-use ml_connector_store::{CrosswalkEntry, Delivery, Error, Exchange, Transition};
+use ml_connector_store::{CrosswalkEntry, Delivery, Error, Exchange, KeptContent, Transition};
 use std::time::Duration;
 
 /// The wait before an outcome is tried to be recorded again.
@@ -13,6 +13,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct With {
     pub(crate) reference: Option<Reference>,
+    pub(crate) keep: Option<KeptContent>,
     pub(crate) exchange: Option<Exchange>,
     pub(crate) remember: Vec<CrosswalkEntry>,
     pub(crate) actor: Option<String>,
@@ -123,6 +124,7 @@ fn transition(
         state: stepped.state.clone(),
         progress: stepped.progress.clone(),
         reference: with.reference,
+        keep: with.keep,
         exchange: with.exchange,
         remember: with.remember,
         actor: with.actor,

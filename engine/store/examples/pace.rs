@@ -303,6 +303,7 @@ fn transition(delivery: &Delivery, event: Event, state: DeliveryState) -> Transi
         state,
         progress: delivery.progress.clone(),
         reference: Some(delivery.event_id.as_str().into()),
+        keep: None,
         exchange: None,
         remember: Vec::new(),
         actor: None,

@@ -3,8 +3,8 @@
 //! Long because: every command is decided here, by the same few steps, against one group.
 
 use crate::entry::{
-    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, Made, MadeGroup, PauseEntry,
-    TransitionEntry, to_the_microsecond,
+    CrosswalkChange, CursorEntry, Entry, EventEntry, IntakeEntry, KeptEntry, Made, MadeGroup,
+    PauseEntry, TransitionEntry, to_the_microsecond,
 };
 use crate::index::fold::Staged;
 use crate::index::key;
@@ -12,7 +12,8 @@ use crate::index::row::{self, Row};
 use crate::index::view::View;
 use crate::journal::{Appender, At, Journal};
 use crate::model::{
-    Accepted, CrosswalkEntry, Delivery, Intake, IntakeEvent, NewDelivery, Note, Routing, Transition,
+    Accepted, CrosswalkEntry, Delivery, Intake, IntakeEvent, KeptContent, NewDelivery, Note,
+    Routing, Transition,
 };
 use crate::{Error, read};
 use bytes::Bytes;
@@ -94,11 +95,10 @@ impl Command {
                 .iter()
                 .map(|event| event.raw.len() + 512)
                 .sum(),
-            Self::Record(_)
-            | Self::Route(_)
-            | Self::Note(..)
-            | Self::Pause(..)
-            | Self::Check(_) => 1024,
+            Self::Record(transition) => {
+                1024 + transition.keep.as_ref().map_or(0, |kept| kept.0.len())
+            }
+            Self::Route(_) | Self::Note(..) | Self::Pause(..) | Self::Check(_) => 1024,
             Self::Release { .. } => RELEASED_AT_ONCE * 1024,
             Self::Crosswalk { entries, .. } => entries.len() * 128,
         }
@@ -416,6 +416,12 @@ fn record(group: &mut Group<'_, '_>, transition: &Transition) -> Result<Arc<Deli
     if new_reference {
         delivery.reference.clone_from(&transition.reference);
     }
+    if let Some(KeptContent(content)) = &transition.keep {
+        let kept = Entry::Kept(KeptEntry {
+            delivery: transition.delivery,
+        });
+        delivery.kept = Some(group.push(at, &kept, content)?.position);
+    }
     let entry = TransitionEntry {
         delivery,
         before: row.position,
@@ -505,7 +511,14 @@ fn route(group: &mut Group<'_, '_>, routing: &Routing) -> Result<Arc<Delivery>, 
 }
 
 /// Writes a changed delivery.
-fn change(group: &mut Group<'_, '_>, entry: TransitionEntry, at: Timestamp) -> Result<(), Error> {
+fn change(
+    group: &mut Group<'_, '_>,
+    mut entry: TransitionEntry,
+    at: Timestamp,
+) -> Result<(), Error> {
+    if entry.delivery.progress.content.is_open() {
+        entry.delivery.kept = None;
+    }
     let entry = Entry::Transition(Box::new(entry));
     let place = group.push(at, &entry, &Bytes::new())?;
     if let Entry::Transition(entry) = entry {

@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Crosswalk = 4,
     Note = 5,
     Pause = 6,
+    Kept = 7,
 }
 
 impl Kind {
@@ -36,6 +37,7 @@ impl Kind {
             4 => Some(Self::Crosswalk),
             5 => Some(Self::Note),
             6 => Some(Self::Pause),
+            7 => Some(Self::Kept),
             _ => None,
         }
     }
@@ -48,6 +50,7 @@ impl Kind {
             Self::Crosswalk => "crosswalk",
             Self::Note => "note",
             Self::Pause => "pause",
+            Self::Kept => "kept",
         }
     }
 }
@@ -61,6 +64,7 @@ pub(crate) enum Entry {
     Crosswalk(CrosswalkChange),
     Note(Note),
     Pause(PauseEntry),
+    Kept(KeptEntry),
 }
 
 /// A webhook or a page of a poll was taken in; its events follow as records of their own.
@@ -142,6 +146,7 @@ impl Made {
             order_key: self.order_key.clone(),
             unrouted: self.unrouted,
             reference: None,
+            kept: None,
             created_at: at,
             changed_at: at,
             revision: 0,
@@ -195,6 +200,12 @@ pub(crate) struct TransitionEntry {
     pub(crate) plan: String,
 }
 
+/// What was prepared for a delivery's claim, which follows in the same write. Its content is the frame's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptEntry {
+    pub(crate) delivery: DeliveryId,
+}
+
 /// A person stopped something, or let it go on. The frame says when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PauseEntry {
@@ -232,6 +243,7 @@ impl Entry {
             Self::Crosswalk(_) => Kind::Crosswalk,
             Self::Note(_) => Kind::Note,
             Self::Pause(_) => Kind::Pause,
+            Self::Kept(_) => Kind::Kept,
         }
     }
 
@@ -244,6 +256,7 @@ impl Entry {
             Self::Crosswalk(entry) => serde_json::to_writer(out, entry),
             Self::Note(entry) => serde_json::to_writer(out, entry),
             Self::Pause(entry) => serde_json::to_writer(out, entry),
+            Self::Kept(entry) => serde_json::to_writer(out, entry),
         }
     }
 
@@ -264,6 +277,7 @@ impl Entry {
             Kind::Crosswalk => serde_json::from_slice(meta).map(Self::Crosswalk),
             Kind::Note => serde_json::from_slice(meta).map(Self::Note),
             Kind::Pause => serde_json::from_slice(meta).map(Self::Pause),
+            Kind::Kept => serde_json::from_slice(meta).map(Self::Kept),
         };
         read.map_err(|error| format!("the {} record cannot be read: {error}", kind.as_str()))
     }

@@ -173,6 +173,9 @@ pub struct Delivery {
     pub unrouted: bool,
     /// Our reference, from the first claim on.
     pub reference: Option<Reference>,
+    /// Where the journal keeps what was prepared for its first claim, while it goes on with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<u64>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -202,6 +205,8 @@ pub struct Transition {
     pub progress: Progress,
     /// Our reference, where it became known.
     pub reference: Option<Reference>,
+    /// What was prepared for it, where it is a claim that goes on with that.
+    pub keep: Option<KeptContent>,
     /// What was said on the wire, redacted and cut.
     pub exchange: Option<Exchange>,
     /// Crosswalk entries written with it.
@@ -210,6 +215,17 @@ pub struct Transition {
     pub actor: Option<String>,
     /// Hash of the plan that decided.
     pub plan_hash: [u8; 32],
+}
+
+/// What was prepared for a delivery, as the engine writes it down: the journal keeps it as it keeps events. `Debug` shows
+/// no content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptContent(pub Bytes);
+
+impl fmt::Debug for KeptContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeptContent").field(&self.0.len()).finish()
+    }
 }
 
 /// A delivery that was routed once more, before anything was sent.

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::entry::{Entry, EventEntry, Kind};
 use crate::journal::{Damage, Journal, StoredFrame};
-use crate::model::{AuditRecord, Delivery, Message};
+use crate::model::{AuditRecord, Delivery, KeptContent, Message};
 use base64::Engine as _;
 use jiff::Timestamp;
 use ml_connector_core::hex;
@@ -31,7 +31,8 @@ pub(crate) fn event(journal: &Journal, position: u64) -> Result<(StoredFrame, Ev
         | Entry::Transition(_)
         | Entry::Crosswalk(_)
         | Entry::Note(_)
-        | Entry::Pause(_) => Err(Error::Index(format!(
+        | Entry::Pause(_)
+        | Entry::Kept(_) => Err(Error::Index(format!(
             "record {} is not an event",
             frame.header.sequence
         ))),
@@ -59,11 +60,36 @@ pub(crate) fn delivery(
                 let at = time(header.time_us);
                 made.delivery(&event.event_id, MessageId(header.sequence), at)
             }),
-        Entry::Intake(_) | Entry::Crosswalk(_) | Entry::Note(_) | Entry::Pause(_) => None,
+        Entry::Intake(_)
+        | Entry::Crosswalk(_)
+        | Entry::Note(_)
+        | Entry::Pause(_)
+        | Entry::Kept(_) => None,
     };
     found
         .filter(|delivery| delivery.id == id)
         .ok_or_else(|| Error::Index(format!("record {} is not about {id}", header.sequence)))
+}
+
+/// What was kept with a delivery's claim.
+///
+/// # Errors
+/// If the record is about something else.
+pub(crate) fn kept(journal: &Journal, id: DeliveryId, position: u64) -> Result<KeptContent, Error> {
+    let frame = journal.read(position)?;
+    match entry(journal, position, &frame)? {
+        Entry::Kept(kept) if kept.delivery == id => Ok(KeptContent(frame.into_body())),
+        Entry::Kept(_)
+        | Entry::Event(_)
+        | Entry::Transition(_)
+        | Entry::Intake(_)
+        | Entry::Crosswalk(_)
+        | Entry::Note(_)
+        | Entry::Pause(_) => Err(Error::Index(format!(
+            "record {} does not keep what was prepared for {id}",
+            frame.header.sequence
+        ))),
+    }
 }
 
 /// The event of a frame.
@@ -111,7 +137,8 @@ pub(crate) fn history(
             | Entry::Intake(_)
             | Entry::Crosswalk(_)
             | Entry::Note(_)
-            | Entry::Pause(_) => {
+            | Entry::Pause(_)
+            | Entry::Kept(_) => {
                 let sequence = frame.header.sequence;
                 return Err(Error::Index(format!("record {sequence} is not about {id}")));
             }
@@ -157,7 +184,7 @@ pub(crate) fn audit_record(
     hash: crate::journal::frame::Hash,
 ) -> Result<AuditRecord, String> {
     let mut content: Document = serde_json::from_slice(meta).map_err(|error| error.to_string())?;
-    if header.kind == Kind::Event as u8
+    if matches!(Kind::of(header.kind), Some(Kind::Event | Kind::Kept))
         && let Some(members) = content.as_object_mut()
     {
         // Raw bytes are text nearly always; what is not is kept exactly all the same.

@@ -12,8 +12,8 @@ use crate::lock::{Lock, LockError};
 use crate::medium::Medium;
 use crate::meter::{Meter, Meters};
 use crate::model::{
-    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, Members, Message, Note,
-    Pausable, Paused, Print, Routing, Selection, Transition,
+    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, KeptContent, Members, Message,
+    Note, Pausable, Paused, Print, Routing, Selection, Transition,
 };
 use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
@@ -438,6 +438,18 @@ impl Store {
     #[expect(clippy::unused_async, reason = "another backend has to wait here")]
     pub async fn delivery_get(&self, id: DeliveryId) -> Result<Option<Delivery>, Error> {
         Ok(self.shared()?.delivery(id)?.map(|(_, delivery)| delivery))
+    }
+
+    /// What was prepared for a delivery's first claim, while it goes on with that.
+    ///
+    /// # Errors
+    /// If its record cannot be read.
+    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
+    pub async fn delivery_kept(&self, delivery: &Delivery) -> Result<Option<KeptContent>, Error> {
+        let Some(position) = delivery.kept else {
+            return Ok(None);
+        };
+        read::kept(&self.shared()?.journal, delivery.id, position).map(Some)
     }
 
     /// The delivery an instance made of a dedup key.

@@ -22,6 +22,9 @@
 //! - A write is sent again only after an answer that proves it did nothing, after enough look-ups that did not find it,
 //!   with the same idempotency key, or when its operation is declared naturally repeatable. Nothing else leads from
 //!   `InFlight` or `Uncertain` to `Pending`.
+//! - From the first claim whose effect is not known, or whose step is done, everything that follows (further steps, tries
+//!   and look-ups) is about what was prepared for that claim, whatever definitions and matching tables say by then. Only
+//!   what certainly did nothing is prepared anew.
 //! - A delivery that waits (for a due time, for what is missing, for a person) is in exactly one state that says so.
 //! - [`step`] is a total function: every state meets every event with a defined result or a refusal that names both.
 //!
@@ -196,13 +199,16 @@ pub struct Progress {
     /// What the finished steps answered, by step name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub results: BTreeMap<String, Document>,
-    /// Fingerprint of what was claimed last: the operation and what a look-up would ask for. A look-up by other values
-    /// proves nothing about that attempt.
+    /// Fingerprint of what was claimed last: the operation, its idempotency key, and what a look-up would ask for. A
+    /// look-up by other values proves nothing about that attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
     /// Whether an attempt repeated by key has an unknown outcome behind it, so that the target may have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_sent: bool,
+    /// Whether it goes on with what was prepared for its last claim.
+    #[serde(default, skip_serializing_if = "Content::is_open")]
+    pub content: Content,
     /// How often a person had it posted again. Each time has an idempotency key and a reference of its own.
     #[serde(default, skip_serializing_if = "is_none")]
     pub again: u32,
@@ -212,6 +218,26 @@ pub struct Progress {
     /// The group it is the delivery of, where it is made of several events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
+}
+
+/// Whether what was prepared for the last claim is what further steps, tries and look-ups are about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Nothing of it was carried out: it is prepared anew before it is claimed.
+    #[default]
+    Open,
+    /// It is under way as it was prepared for this claim.
+    Claimed,
+    /// Something of it was carried out, or may have been: it goes on as it was prepared then.
+    Fixed,
+}
+
+impl Content {
+    /// Whether it is prepared anew.
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
 }
 
 /// What a delivery of several events is known by. Its first event's delivery carries it; the others are

@@ -5,8 +5,8 @@
 mod decided;
 
 use super::{
-    Awaited, Class, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress, Receipt,
-    RepeatSafety, StateKind, Trouble,
+    Awaited, Class, Content, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress,
+    Receipt, RepeatSafety, StateKind, Trouble,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -196,12 +196,16 @@ pub fn step(
     {
         return Err(refusal(state, "claim or skip", ": its group is not closed"));
     }
+    if matches!(event, Event::Skipped { .. }) && progress.content == Content::Fixed {
+        return Err(refusal(state, "skip", ": it was begun, so it goes on"));
+    }
     let next = match event {
         Event::Claimed {
             lease_until,
             fingerprint,
             part,
         } => {
+            turn.may_be_claimed(state)?;
             turn.progress.part = part;
             turn.claimed(lease_until, fingerprint)
         }
@@ -230,6 +234,7 @@ pub fn step(
         Event::StepWaits { due_at } => {
             turn.effects.push(Effect::SystemFine);
             turn.progress.retries = 0;
+            turn.progress.content = Content::Fixed;
             DeliveryState::Pending { due_at }
         }
         Event::LeaseLost => {
@@ -260,6 +265,10 @@ pub fn step(
         }
         Event::Decided { decision, reason } => turn.decided(state, decision, reason)?,
     };
+    if turn.progress.content == Content::Claimed && next.kind() != StateKind::InFlight {
+        // Whatever it came to, it is not fixed: the claim did nothing.
+        turn.progress.content = Content::Open;
+    }
     Ok(Stepped {
         state: next,
         progress: turn.progress,
@@ -327,8 +336,25 @@ impl Turn<'_> {
         Ok(self.fresh())
     }
 
+    /// What the target may have already is sent again only by what makes that safe now.
+    fn may_be_claimed(&self, state: &DeliveryState) -> Result<(), Refused> {
+        match self.policy.repeat {
+            RepeatSafety::LookUp { .. } | RepeatSafety::None if self.progress.maybe_sent => {
+                let hint = ": the target may already have it, and nothing makes repeating it safe";
+                Err(refusal(state, "claim", hint))
+            }
+            RepeatSafety::IdempotencyKey
+            | RepeatSafety::Natural
+            | RepeatSafety::LookUp { .. }
+            | RepeatSafety::None => Ok(()),
+        }
+    }
+
     fn claimed(&mut self, lease_until: Timestamp, fingerprint: Option<String>) -> DeliveryState {
         self.progress.claim = fingerprint;
+        if self.progress.content == Content::Open {
+            self.progress.content = Content::Claimed;
+        }
         self.progress.attempts = self.progress.attempts.saturating_add(1);
         self.progress.trying_since.get_or_insert(self.now);
         DeliveryState::InFlight { lease_until }
@@ -348,7 +374,7 @@ impl Turn<'_> {
                 help,
                 since: self.now,
                 awaits: awaits.or_else(|| self.look_again(class)),
-                in_doubt: false,
+                in_doubt: class == Class::InDoubt && self.progress.maybe_sent,
             }),
         }
     }
@@ -400,6 +426,10 @@ impl Turn<'_> {
             Outcome::Rejected { class, why, help } => {
                 self.effects.push(Effect::SystemFine);
                 let in_doubt = self.progress.maybe_sent;
+                if !in_doubt && self.progress.results.is_empty() {
+                    // It did nothing, so it may be mended: by whom it comes from, or in the definitions.
+                    self.progress.content = Content::Open;
+                }
                 DeliveryState::Held(Hold {
                     class,
                     why,
@@ -424,6 +454,7 @@ impl Turn<'_> {
     ) -> DeliveryState {
         self.effects.push(Effect::SystemFine);
         self.progress.results.insert(name, result);
+        self.progress.content = Content::Fixed;
         self.progress.step = self.progress.step.saturating_add(1);
         self.progress.retries = 0;
         self.progress.trying_since = None;
@@ -434,6 +465,7 @@ impl Turn<'_> {
 
     /// The answer is not known. Only the declared repeat safety opens a way back to sending.
     fn unknown(&mut self, why: String) -> DeliveryState {
+        self.progress.content = Content::Fixed;
         match self.policy.repeat {
             RepeatSafety::IdempotencyKey => {
                 self.progress.maybe_sent = true;
@@ -526,17 +558,26 @@ impl Turn<'_> {
             // What comes later under the same key must not join what has ended.
             group.open = false;
         }
+        self.progress.content = Content::Open;
         self.effects.push(Effect::ReleaseOrderKey);
         state
     }
 
-    /// Due at once, with the retry count forgotten: the reason it failed for is gone.
+    /// Due at once, with the retry count forgotten: the reason it failed for is gone. What may have been sent is not.
     fn fresh(&mut self) -> DeliveryState {
         self.progress.retries = 0;
         self.progress.trying_since = None;
-        self.progress.maybe_sent = false;
         self.progress.look_ups_fail_since = None;
         DeliveryState::Pending { due_at: self.now }
+    }
+
+    /// As [`Turn::fresh`], of what a person says does not stand in the target; what steps have done stands there.
+    fn anew(&mut self) -> DeliveryState {
+        self.progress.maybe_sent = false;
+        if self.progress.results.is_empty() {
+            self.progress.content = Content::Open;
+        }
+        self.fresh()
     }
 
     fn retry(&mut self, class: Class, why: &str, after: Option<Duration>) -> DeliveryState {

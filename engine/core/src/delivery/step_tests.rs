@@ -6,6 +6,8 @@
     reason = "tables of what is meant; the rest is the rest"
 )]
 
+#[path = "content_tests.rs"]
+mod contents;
 #[path = "decision_tests.rs"]
 mod decisions;
 

@@ -10,6 +10,7 @@
 
 mod again;
 mod group;
+mod kept;
 mod prepare;
 mod reference;
 mod route;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use again::reference_again;
 pub use group::{Gathered, Gathering, completeness, gathering, subject};
+pub use kept::Kept;
 pub use prepare::Preparation;
 pub use route::{Routing, idempotency_key, route};
 

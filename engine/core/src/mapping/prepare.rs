@@ -17,12 +17,12 @@ use serde_json::{Map, Value as Document};
 /// until it ends.
 #[derive(Debug)]
 pub struct Preparation<'a> {
-    instance: &'a Instance,
+    pub(super) instance: &'a Instance,
     /// What it is about: `event`, or `events` and `group`.
     about: Vec<(&'static str, Shared<'a>)>,
-    params: Shared<'a>,
+    pub(super) params: Shared<'a>,
     /// Receipts required and results fetched so far, in order.
-    known: Vec<(&'a str, Shared<'a>)>,
+    pub(super) known: Vec<(&'a str, Shared<'a>)>,
     /// Entries of the matching table that is being read key by key.
     gathered: Map<String, Document>,
     asked_skips: Vec<bool>,

@@ -2,7 +2,7 @@
 
 use crate::connection::Link;
 use crate::settle::NotRecorded;
-use ml_connector_core::delivery::{Class, Part, Policy, RepeatSafety, StateKind, Trouble};
+use ml_connector_core::delivery::{Class, Content, Part, Policy, RepeatSafety, StateKind, Trouble};
 use ml_connector_core::identity::{DedupKey, InstanceId, Reference};
 use ml_connector_core::mapping::{self, Prepared};
 use ml_connector_core::plan::{Instance, Operation, Repeat, Step, Variant};
@@ -47,8 +47,9 @@ pub(super) struct Target {
 pub(super) struct Asking {
     /// The look-up's input, where there is a look-up and its input can be made.
     pub(super) input: Option<Result<Document, EncodeError>>,
-    /// What identifies the request for a later look-up: the operation and what the look-up would
-    /// ask for. Where there is no look-up, the operation's input stands for it.
+    /// What identifies the request for a later look-up or repetition: the operation, its key, and
+    /// what the look-up would ask for. Where there is no look-up, the operation's input stands for
+    /// it.
     pub(super) fingerprint: String,
 }
 
@@ -69,12 +70,12 @@ impl From<EncodeError> for NoTarget {
 pub(super) type Turned = Result<super::Done, NotRecorded>;
 
 impl Aim {
-    /// `reference` is the one the target may already know, if there was an attempt.
+    /// What the target may have, or has parts of, is under the reference that was claimed, whatever
+    /// the definitions say now.
     pub(super) fn new(
         link: &Arc<Link>,
         delivery: &Delivery,
         prepared: Prepared,
-        reference: Option<Reference>,
     ) -> Result<Self, Trouble> {
         let operation = link.plan().connector.operations.get(&prepared.operation);
         let Some(operation) = operation.filter(|operation| operation.write().is_some()) else {
@@ -90,6 +91,8 @@ impl Aim {
             Some(first) if again > 0 => Some(mapping::reference_again(&first, again, operation)?),
             other => other,
         };
+        let fixed = delivery.progress.content == Content::Fixed;
+        let claimed = delivery.reference.clone().filter(|_| fixed);
         // A posting that a person wanted again must not be taken for the first one by its key.
         let dedup_key = match again {
             0 => delivery.dedup_key.clone(),
@@ -100,7 +103,7 @@ impl Aim {
             link: Arc::clone(link),
             operation: Arc::clone(operation),
             input: prepared.input,
-            reference: reference.or(prepared_reference),
+            reference: claimed.or(prepared_reference),
             key,
             results: delivery.progress.results.clone(),
             instance,
@@ -216,6 +219,8 @@ impl Aim {
             .chain_update(target.operation.name.as_bytes())
             .chain_update([0])
             .chain_update(asked.to_string().as_bytes())
+            .chain_update([0])
+            .chain_update(target.key.as_deref().unwrap_or_default().as_bytes())
             .finalize();
         let fingerprint =
             base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, digest);
@@ -256,7 +261,9 @@ fn begun(delivery: &Delivery) -> Option<&Part> {
         | StateKind::Joined
         | StateKind::Delivered
         | StateKind::Skipped
-        | StateKind::Discarded => progress.maybe_sent || !progress.results.is_empty(),
+        | StateKind::Discarded => {
+            progress.content == Content::Fixed || !progress.results.is_empty()
+        }
     };
     progress.part.as_ref().filter(|_| begun)
 }

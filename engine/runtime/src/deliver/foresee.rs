@@ -1,12 +1,12 @@
 //! What a delivery would come to under the present definitions: prepared like an attempt, and then nothing is claimed and
-//! nothing is sent. Its reads are real ones.
+//! nothing is sent. Its reads are real ones. What was begun would go on as it was prepared then.
 
 use super::Job;
 use super::aim::{Aim, NoTarget};
 use super::prepare::Preparing;
 use crate::capture;
 use crate::settle::NotRecorded;
-use ml_connector_core::delivery::Trouble;
+use ml_connector_core::delivery::{Content, Trouble};
 use ml_connector_store::Exchange;
 
 /// What would happen.
@@ -33,11 +33,8 @@ impl Job {
             let why = "further events may still join it".to_owned();
             return Ok(Foreseen::Unknown { why });
         }
-        let event = match self.event(&instance).await? {
-            Ok(event) => event,
-            Err(trouble) => return Ok(troubled(trouble)),
-        };
-        let prepared = match self.prepare(&instance, &event).await? {
+        let event = self.event(&instance).await?;
+        let prepared = match self.ready(&instance, &event).await? {
             Preparing::Ready { prepared, .. } => prepared,
             Preparing::Skip(reason) => return Ok(Foreseen::Skip { reason }),
             Preparing::Trouble(trouble) => return Ok(troubled(trouble)),
@@ -50,16 +47,18 @@ impl Job {
             Ok(link) => link,
             Err(trouble) => return Ok(troubled(trouble)),
         };
-        let aim = match Aim::new(&link, &self.delivery, *prepared, None) {
+        let aim = match Aim::new(&link, &self.delivery, *prepared) {
             Ok(aim) => aim,
             Err(trouble) => return Ok(troubled(trouble)),
         };
-        let mut anew = self.delivery.clone();
-        anew.progress.step = 0;
-        anew.progress.part = None;
-        anew.progress.results.clear();
-        // From its first step: what later steps write depends on what the first ones are answered.
-        Ok(match aim.target(&anew) {
+        let mut due = self.delivery.clone();
+        if due.progress.content != Content::Fixed {
+            // From its first step: what later steps write depends on what the first are answered.
+            due.progress.step = 0;
+            due.progress.part = None;
+            due.progress.results.clear();
+        }
+        Ok(match aim.target(&due) {
             Ok(target) => {
                 let call = aim.target_call(&target);
                 Foreseen::Write(Box::new(capture::request(&call)))

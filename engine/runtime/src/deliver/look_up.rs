@@ -1,6 +1,7 @@
 //! Looking up what became of a write whose answer is not known. Nothing is sent here but reads.
 
 use super::aim::{Aim, NoTarget, Target, Turned};
+use super::basis::Basis;
 use super::prepare::Preparing;
 use super::shot::as_result;
 use super::{Done, Job, recover};
@@ -8,29 +9,22 @@ use crate::connection::{Asked, NotNow};
 use crate::settle::{With, decide, record};
 use ml_connector_core::delivery::{Event, LookUp, Policy, Trouble};
 use ml_connector_core::identity::ConnectionId;
-use ml_connector_core::mapping::Preparation;
 use ml_connector_core::plan::{Operation, Repeat};
 use ml_connector_core::protocol;
 use ml_connector_store::Exchange;
 use std::sync::Arc;
 
 impl Job {
-    /// Prepares the record again, for what it was meant to say, and asks the target for it.
+    /// Asks the target for the record as it was prepared for its claim.
     pub(super) async fn look_up(&mut self) -> Turned {
         let Some(instance) = self.instance() else {
             return self
                 .not_looked_up("the site does not run the integration any more")
                 .await;
         };
-        let event = match self.event(&instance).await? {
-            Ok(event) => event,
-            Err(trouble) => return self.not_looked_up(&text(&trouble)).await,
-        };
-        let (prepared, preparation) = match self.prepare(&instance, &event).await? {
-            Preparing::Ready {
-                prepared,
-                preparation,
-            } => (prepared, preparation),
+        let event = self.event(&instance).await?;
+        let (prepared, basis) = match self.ready(&instance, &event).await? {
+            Preparing::Ready { prepared, basis } => (prepared, basis),
             Preparing::Skip(reason) => {
                 let why = format!("the integration would skip the record now: {reason}");
                 return self.not_looked_up(&why).await;
@@ -43,10 +37,7 @@ impl Job {
                 .not_looked_up("the integration now writes to another connection")
                 .await;
         }
-        // What the target may have is under the reference that was claimed, whatever the mapping
-        // says now.
-        let claimed = self.delivery.reference.clone();
-        let aim = match Aim::new(&self.lane, &self.delivery, *prepared, claimed) {
+        let aim = match Aim::new(&self.lane, &self.delivery, *prepared) {
             Ok(aim) => aim,
             Err(trouble) => return self.not_looked_up(&text(&trouble)).await,
         };
@@ -56,7 +47,7 @@ impl Job {
             Err(NoTarget::Trouble(trouble)) => {
                 let policy = recover::policy(&self.context, &self.links, &self.delivery);
                 let event = differs(text(&trouble));
-                return self.looked_up(event, &policy, None, &preparation).await;
+                return self.looked_up(event, &policy, None, &basis).await;
             }
             Err(NoTarget::Encode(error)) => return self.not_looked_up(&error.to_string()).await,
         };
@@ -65,7 +56,7 @@ impl Job {
             Verdict::Known(event, exchange) => (event, exchange),
             Verdict::WaitsFor(connection) => return Ok(self.waits_for(connection)),
         };
-        self.looked_up(event, &policy, exchange, &preparation).await
+        self.looked_up(event, &policy, exchange, &basis).await
     }
 
     /// Asks the target for what was claimed.
@@ -134,10 +125,10 @@ impl Job {
         event: Event,
         policy: &Policy,
         exchange: Option<Exchange>,
-        preparation: &Preparation<'_>,
+        basis: &Basis<'_>,
     ) -> Turned {
         let stepped = decide(&self.context, &self.delivery, &event, policy)?;
-        let remember = self.remember(&stepped, preparation);
+        let remember = self.remember(&stepped, basis);
         let with = With {
             exchange,
             remember,

@@ -6,6 +6,7 @@
 //! then is treated as a lost lease.
 
 mod aim;
+mod basis;
 mod foresee;
 mod gather;
 mod look_up;
@@ -32,8 +33,6 @@ use ml_connector_core::delivery::{Class, DeliveryState, Event, LookUp, Trouble};
 use ml_connector_core::identity::{ConnectionId, InstanceId, StreamId};
 use ml_connector_core::plan::Instance;
 use ml_connector_store::{Delivery, Error};
-use prepare::Preparing;
-use serde_json::Value as Document;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -235,14 +234,6 @@ impl Job {
             },
             None => UNSENT,
         }
-    }
-
-    async fn prepare<'a>(
-        &self,
-        instance: &'a Instance,
-        event: &'a Document,
-    ) -> Result<Preparing<'a>, Error> {
-        prepare::prepare(&self.context, &self.links, &self.delivery, instance, event).await
     }
 
     /// A panic is a bug of ours. The record must not be lost by it, nor tried again for ever.

@@ -44,12 +44,9 @@ pub(crate) async fn remembered(
     let (context, links, link) = (Arc::clone(context), Arc::clone(links), Arc::clone(link));
     let instance = Arc::clone(instance);
     let job = Job::new(context, links, link, delivery.clone());
-    let event = match job.event(&instance).await? {
-        Ok(event) => event,
-        Err(trouble) => return by_hand(&what, words(&trouble)),
-    };
-    match job.prepare(&instance, &event).await? {
-        Preparing::Ready { preparation, .. } => match preparation.remember(receipt) {
+    let event = job.event(&instance).await?;
+    match job.ready(&instance, &event).await? {
+        Preparing::Ready { basis, .. } => match basis.remember(receipt) {
             Ok(entries) => Ok((Job::entries(entries), None)),
             Err(trouble) => by_hand(&what, words(&trouble)),
         },

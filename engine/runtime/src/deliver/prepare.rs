@@ -2,6 +2,7 @@
 //! is to be written.
 
 use super::aim::configuration;
+use super::basis::Basis;
 use crate::connection::{Asked, Links, NotNow, Read};
 use crate::context::{Context, later};
 use ml_connector_core::delivery::{Awaited, Class, DeliveryState, Trouble};
@@ -20,7 +21,7 @@ const REQUIRED_LOOK: Duration = Duration::from_secs(10 * 60);
 pub(super) enum Preparing<'a> {
     Ready {
         prepared: Box<Prepared>,
-        preparation: Box<Preparation<'a>>,
+        basis: Basis<'a>,
     },
     Skip(String),
     Trouble(Trouble),
@@ -42,11 +43,8 @@ pub(super) async fn prepare<'a>(
     loop {
         let supply = match preparation.next() {
             Next::Ready(prepared) => {
-                let preparation = Box::new(preparation);
-                return Ok(Preparing::Ready {
-                    prepared,
-                    preparation,
-                });
+                let basis = Basis::Prepared(Box::new(preparation));
+                return Ok(Preparing::Ready { prepared, basis });
             }
             Next::Skip { reason } => return Ok(Preparing::Skip(reason)),
             Next::Trouble(trouble) => return Ok(Preparing::Trouble(trouble)),

@@ -1,6 +1,7 @@
 //! An attempt: claim, send, judge, settle.
 
-use super::aim::{Aim, NoTarget, Target, Turned, configuration};
+use super::aim::{Aim, Asking, NoTarget, Target, Turned, configuration};
+use super::basis::Basis;
 use super::prepare::Preparing;
 use super::route::lane_of;
 use super::{Done, Job};
@@ -11,21 +12,27 @@ use crate::settle::{With, decide, record, record_surely};
 use crate::telemetry::{Span, SpanKind};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{
-    Awaited, Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, Stepped, Trouble,
-    backoff,
+    Awaited, Class, DeliveryState, Effect, Event, LookUp, Outcome, Policy, RepeatSafety, Stepped,
+    Trouble, backoff,
 };
 use ml_connector_core::http::SendError;
 use ml_connector_core::identity::CrosswalkId;
-use ml_connector_core::mapping::Preparation;
 use ml_connector_core::plan::LookUpSpec;
 use ml_connector_core::protocol::{self, Answer, Call, ReadResult, StepVerdict};
-use ml_connector_store::{CrosswalkEntry, Exchange};
+use ml_connector_store::{CrosswalkEntry, Exchange, KeptContent};
 use serde_json::Value as Document;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A claim outlives the time limit of its request by this much.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// What a claim says beside what is sent.
+struct Claim<'a> {
+    fingerprint: String,
+    keep: Option<KeptContent>,
+    basis: Basis<'a>,
+}
 
 impl Job {
     /// Prepares and, if there is something to write, writes it.
@@ -55,18 +62,15 @@ impl Job {
         {
             return self.routed(lane.clone(), None).await;
         }
-        let event = match self.event(&instance).await? {
-            Ok(event) => event,
-            Err(trouble) => return self.not_prepared(trouble).await,
-        };
+        let event = self.event(&instance).await?;
         if self.delivery.unrouted {
-            return self.route(&instance, &event).await;
+            return match &event {
+                Ok(event) => self.route(&instance, event).await,
+                Err(trouble) => self.not_prepared(trouble.clone()).await,
+            };
         }
-        let (prepared, preparation) = match self.prepare(&instance, &event).await? {
-            Preparing::Ready {
-                prepared,
-                preparation,
-            } => (prepared, preparation),
+        let (prepared, basis) = match self.ready(&instance, &event).await? {
+            Preparing::Ready { prepared, basis } => (prepared, basis),
             Preparing::Skip(reason) => return self.apply(Event::Skipped { reason }).await,
             Preparing::Trouble(trouble) => return self.not_prepared(trouble).await,
             Preparing::WaitsFor(connection) => return Ok(self.waits_for(connection)),
@@ -75,7 +79,9 @@ impl Job {
             Ok(link) => link,
             Err(trouble) => return self.not_prepared(trouble).await,
         };
-        let mut aim = match Aim::new(&link, &self.delivery, *prepared, None) {
+        let kept = basis.keep(&prepared);
+        let aim = kept.and_then(|keep| Ok((keep, Aim::new(&link, &self.delivery, *prepared)?)));
+        let (keep, mut aim) = match aim {
             Ok(aim) => aim,
             Err(trouble) => return self.not_prepared(trouble).await,
         };
@@ -88,7 +94,44 @@ impl Job {
             }
         };
         let policy = aim.policy(&instance, &target);
-        self.shoot(&mut aim, &target, &policy, &preparation).await
+        let asking = aim.asking(&target);
+        if let Some(why) = self.not_repeatable(&asking, &policy) {
+            let help =
+                "look in the target for our reference, then resolve it as posted or as not posted";
+            return self
+                .not_prepared(Trouble::Lasting {
+                    class: Class::InDoubt,
+                    why: why.to_owned(),
+                    help: help.to_owned(),
+                    awaits: None,
+                })
+                .await;
+        }
+        let claim = Claim {
+            fingerprint: asking.fingerprint,
+            keep,
+            basis,
+        };
+        self.shoot(&mut aim, &target, &policy, claim).await
+    }
+
+    /// Why what the target may have already must not be sent again as it would be now.
+    fn not_repeatable(&self, asking: &Asking, policy: &Policy) -> Option<&'static str> {
+        let progress = &self.delivery.progress;
+        if !progress.maybe_sent {
+            return None;
+        }
+        match policy.repeat {
+            RepeatSafety::Natural => None,
+            RepeatSafety::IdempotencyKey => {
+                let claimed = progress.claim.as_ref();
+                let same = claimed.is_none_or(|claimed| *claimed == asking.fingerprint);
+                (!same).then_some("its answer was lost, and it would be sent under another key now")
+            }
+            RepeatSafety::LookUp { .. } | RepeatSafety::None => {
+                Some("its answer was lost, and nothing makes sending it again safe now")
+            }
+        }
     }
 
     /// The connection that is written to: the lane's own.
@@ -110,8 +153,13 @@ impl Job {
         aim: &mut Aim,
         target: &Target,
         policy: &Policy,
-        preparation: &Preparation<'_>,
+        claim: Claim<'_>,
     ) -> Turned {
+        let Claim {
+            fingerprint,
+            keep,
+            basis,
+        } = claim;
         let link = Arc::clone(&aim.link);
         let turn = match link.enter(target.operation.anonymous).await {
             Ok(turn) => turn,
@@ -126,15 +174,15 @@ impl Job {
             }
         };
         let lease_until = later(self.context.now(), request.timeout + LEASE_MARGIN);
-        let fingerprint = Some(aim.asking(target).fingerprint);
         let claim = Event::Claimed {
             lease_until,
-            fingerprint,
+            fingerprint: Some(fingerprint),
             part: Some(target.part.clone()),
         };
         let stepped = decide(&self.context, &self.delivery, &claim, policy)?;
         let with = With {
             reference: aim.reference.clone(),
+            keep,
             exchange: Some(capture::request(&call)),
             ..With::default()
         };
@@ -161,8 +209,7 @@ impl Job {
             },
         };
         let event = self.judge(aim, target, turn, &answer).await;
-        self.finish(&link, policy, event, exchange, preparation)
-            .await
+        self.finish(&link, policy, event, exchange, &basis).await
     }
 
     /// The span of a request that went out.
@@ -367,13 +414,13 @@ impl Job {
         policy: &Policy,
         event: Event,
         exchange: Exchange,
-        preparation: &Preparation<'_>,
+        basis: &Basis<'_>,
     ) -> Turned {
         let stepped = decide(&self.context, &self.delivery, &event, policy)?;
         perform(link, &event, &stepped);
         let with = With {
             exchange: Some(exchange),
-            remember: self.remember(&stepped, preparation),
+            remember: self.remember(&stepped, basis),
             ..With::default()
         };
         let recorded = record_surely(&self.context, &self.delivery, event, &stepped, with).await;
@@ -389,15 +436,11 @@ impl Job {
     }
 
     /// Crosswalk entries that a success writes.
-    pub(super) fn remember(
-        &self,
-        stepped: &Stepped,
-        preparation: &Preparation<'_>,
-    ) -> Vec<CrosswalkEntry> {
+    pub(super) fn remember(&self, stepped: &Stepped, basis: &Basis<'_>) -> Vec<CrosswalkEntry> {
         let DeliveryState::Delivered { receipt } = &stepped.state else {
             return Vec::new();
         };
-        match preparation.remember(receipt) {
+        match basis.remember(receipt) {
             Ok(entries) => Self::entries(entries),
             // It is posted: that must be recorded in any case.
             Err(trouble) => {

@@ -344,6 +344,7 @@ impl Operator<'_> {
             state: stepped.state,
             progress: stepped.progress,
             reference: None,
+            keep: None,
             exchange: None,
             remember,
             actor: Some(act.actor.clone()),

@@ -5,6 +5,7 @@ mod systems;
 mod world;
 
 mod api;
+mod begun;
 mod changes;
 mod circuits;
 mod connect;

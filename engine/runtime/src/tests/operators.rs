@@ -56,6 +56,9 @@ async fn what_a_person_found_posted_is_remembered_as_a_success_is() {
         world.collect(payment, 100).await;
         world.until_state(payment, "uncertain").await;
     }
+    world.payments.pay("PM3", 100, "CU9");
+    world.webhook(&[super::world::event("EV-PM3", "PM3")]).await;
+    world.until_state("PM3", "held").await;
     let receipt = |number: &str| Receipt([("number".to_owned(), number.into())].into());
     let posted = async |payment: &str, number: &str| {
         let command = Command::Resolve {
@@ -73,20 +76,24 @@ async fn what_a_person_found_posted_is_remembered_as_a_success_is() {
     assert_eq!(posted("PM1", "R1").await.notice, None);
     let entry = world.store().crosswalk_get(&receipts, "PM1").await.unwrap();
     assert_eq!(entry, Some(serde_json::json!({ "number": "R1" })));
-    // What cannot be made is said, and the decision holds all the same.
+    // What was prepared is kept with the claim: the source is not asked again.
     let pause = Command::Pause {
         connection: ConnectionId::new("pay"),
         act: act(),
     };
     world.engine().execute(pause).await;
-    let second = posted("PM2", "R2").await;
-    assert_eq!(second.state.unwrap().kind(), StateKind::Delivered);
-    let notice = second.notice.unwrap();
+    assert_eq!(posted("PM2", "R2").await.notice, None);
+    let entry = world.store().crosswalk_get(&receipts, "PM2").await.unwrap();
+    assert_eq!(entry, Some(serde_json::json!({ "number": "R2" })));
+    // What cannot be made is said, and the decision holds all the same.
+    let never_sent = posted("PM3", "R3").await;
+    assert_eq!(never_sent.state.unwrap().kind(), StateKind::Delivered);
+    let notice = never_sent.notice.unwrap();
     assert!(
         notice.contains("`receipts`") && notice.contains("`pay`"),
         "{notice}"
     );
-    let entry = world.store().crosswalk_get(&receipts, "PM2").await.unwrap();
+    let entry = world.store().crosswalk_get(&receipts, "PM3").await.unwrap();
     assert_eq!(entry, None);
     world.stop().await;
 }

@@ -271,6 +271,7 @@ async fn a_claim_that_nobody_settles_is_looked_up_when_its_lease_has_lapsed() {
         state: DeliveryState::InFlight { lease_until },
         progress,
         reference: Some("PM1".into()),
+        keep: None,
         exchange: None,
         remember: Vec::new(),
         actor: None,

@@ -135,7 +135,7 @@ impl<'a> Staged<'a> {
                 self.pause(pause, time_us);
                 Ok(())
             }
-            Entry::Note(_) => Ok(()),
+            Entry::Note(_) | Entry::Kept(_) => Ok(()),
         }
     }
 

@@ -150,6 +150,7 @@ pub(super) fn transition(delivery: &Delivery, event: Event, state: DeliveryState
         state,
         progress: delivery.progress.clone(),
         reference: None,
+        keep: None,
         exchange: None,
         remember: Vec::new(),
         actor: None,

@@ -26,17 +26,16 @@ impl Turn<'_> {
                 "retry",
                 ": the target may already have it; say `posted` or `not-posted` after looking there",
             )),
-            Decision::NotPosted if doubt => Ok(self.fresh()),
-            Decision::NotPosted if open => Ok(self.fresh()),
+            Decision::NotPosted if open => Ok(self.anew()),
             Decision::Posted { receipt } if open => {
                 Ok(self.finish(DeliveryState::Delivered { receipt }))
             }
             Decision::Discard if open => {
                 // Remembered, so that nothing takes it up again as if it had never been sent.
-                self.progress.maybe_sent |= doubt;
+                self.progress.maybe_sent |= doubt || !self.progress.results.is_empty();
                 Ok(self.finish(DeliveryState::Discarded { reason }))
             }
-            Decision::Reopen if dropped && !self.progress.maybe_sent => Ok(self.fresh()),
+            Decision::Reopen if dropped && !self.progress.maybe_sent => Ok(self.anew()),
             Decision::Reopen if dropped => {
                 Err(refusal(state, "reopen", ": the target may already have it"))
             }
@@ -46,7 +45,7 @@ impl Turn<'_> {
                 self.progress.results.clear();
                 self.progress.claim = None;
                 self.progress.part = None;
-                Ok(self.fresh())
+                Ok(self.anew())
             }
             Decision::Reopen => Err(refusal(state, "reopen", "")),
             Decision::PostAgain => Err(refusal(state, "post again", "")),

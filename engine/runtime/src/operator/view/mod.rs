@@ -396,6 +396,7 @@ mod tests {
             order_key: None,
             unrouted: false,
             reference: Some("PM1".into()),
+            kept: None,
             created_at: at,
             changed_at: at,
             revision: 3,
