@@ -2,14 +2,15 @@
 
 use crate::network::{Fuse, Network, Point, held};
 use crate::operators::act;
-use crate::run::{End, GRACE, Installation, all};
+use crate::run::{End, GRACE, Installation, all, plans};
 use crate::senders::ACCOUNTS;
+use crate::systems::Event;
 use crate::weather::Mode;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
 use ml_connector_core::identity::ConnectionId;
 use ml_connector_runtime::operator::Command;
-use ml_connector_runtime::{Clock as _, Engine, StartError};
+use ml_connector_runtime::{Clock as _, Engine, Seams, StartError};
 use ml_connector_store::Store;
 use ml_connector_store::simulated::Fault;
 use std::future::Future;
@@ -29,12 +30,10 @@ pub(crate) struct Life<'a> {
     pub(crate) at: &'a mut Installation,
     pub(crate) store: &'a Store,
     network: &'a Network,
+    seams: Seams,
     last: bool,
-    /// The disk operation at which the power fails.
-    power: Option<u64>,
-    pub(crate) answers: Answers,
-    /// Events sent in this life without an answer yet.
-    pub(crate) out: Vec<Vec<usize>>,
+    /// The disk operation at which it ends, and how.
+    disk_ends: Option<(u64, End)>,
 }
 
 impl<'a> Life<'a> {
@@ -42,16 +41,16 @@ impl<'a> Life<'a> {
         at: &'a mut Installation,
         store: &'a Store,
         network: &'a Network,
+        seams: Seams,
         last: bool,
     ) -> Self {
         Self {
             at,
             store,
             network,
+            seams,
             last,
-            power: None,
-            answers: Arc::default(),
-            out: Vec::new(),
+            disk_ends: None,
         }
     }
 
@@ -66,15 +65,13 @@ impl<'a> Life<'a> {
                 return End::Killed;
             }
         };
-        let end = match self.live(&engine).await {
+        match self.live(&engine).await {
             Ok(end) => end,
             Err(error) => {
                 self.wrong(format!("the run cannot go on: {error:#}"));
                 End::Killed
             }
-        };
-        self.lose_answers();
-        end
+        }
     }
 
     async fn live(&mut self, engine: &Engine) -> Result<End> {
@@ -83,8 +80,8 @@ impl<'a> Life<'a> {
         }
         let acts = 4 + self.at.entropy.below(ACTS_MAX);
         for _ in 0..acts {
-            if self.quiet().await {
-                return Ok(End::Power);
+            if let Some(end) = self.quiet().await {
+                return Ok(end);
             }
             self.act(engine).await?;
             if !self.at.wrong.is_empty() {
@@ -117,14 +114,17 @@ impl<'a> Life<'a> {
 
     /// A stop takes time, and time only passes where somebody moves it.
     async fn stop(&mut self, engine: &Engine) {
-        let stopping = engine.stop(GRACE);
-        tokio::pin!(stopping);
+        self.while_time_passes(engine.stop(GRACE)).await;
+    }
+
+    async fn while_time_passes<T>(&self, doing: impl Future<Output = T>) -> T {
+        tokio::pin!(doing);
         loop {
             let mut rounds = 0;
             while rounds < ROUNDS {
                 tokio::select! {
                     biased;
-                    _ = &mut stopping => return,
+                    done = &mut doing => return done,
                     () = tokio::task::yield_now() => rounds += 1,
                 }
             }
@@ -134,22 +134,36 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Waits until everything waits. Says whether the power has failed meanwhile.
-    async fn quiet(&mut self) -> bool {
+    /// Other definitions, without a restart.
+    async fn reload(&mut self, engine: &Engine) -> Result<()> {
+        let version = self.at.entropy.below(2);
+        self.say(format!("definitions {version} are loaded"));
+        let plan = plans()?.get(version).context("there are two versions")?;
+        let reload = engine.reload(Arc::clone(plan), self.seams.clone());
+        if let Err(error) = self.while_time_passes(reload).await {
+            self.say(format!("not loaded: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Waits until everything waits. Says how it has ended if it has meanwhile.
+    async fn quiet(&mut self) -> Option<End> {
         loop {
             let before = self.activity();
             for _ in 0..ROUNDS {
                 tokio::task::yield_now().await;
             }
-            if self.power.is_some_and(|at| self.at.disk.operations() >= at) {
-                return true;
+            if let Some((at, end)) = self.disk_ends
+                && self.at.disk.operations() >= at
+            {
+                return Some(end);
             }
             if self.activity() == before {
                 break;
             }
         }
-        self.collect_answers();
-        false
+        self.at.collect_answers();
+        None
     }
 
     fn activity(&self) -> (u64, u64) {
@@ -177,20 +191,24 @@ impl<'a> Life<'a> {
             40..65 => self.new_events(engine),
             65..72 => self.resend(engine),
             72..74 => self.tamper(engine).await,
-            74..80 => self.operate(engine, false).await?,
+            74..78 => self.operate(engine, false).await?,
+            78 => self.replay(engine).await,
+            79 => self.post_again(engine).await?,
             80..83 => self.fill_crosswalk(engine).await,
-            83..86 => self.pause(engine).await,
+            83..85 => self.pause(engine).await,
+            85 => self.reload(engine).await?,
             86..89 => self.light_fuse(),
-            89..92 => {
-                let at = self.at.disk.operations() + 1 + self.at.entropy.next_u64() % 10;
-                self.at.disk.power_fails_at(at);
-                self.power = Some(at);
-                self.say(format!("the power will fail at disk operation {at}"));
-            }
+            89..92 => self.end_at_the_disk(),
             92..95 => self.change_weather(),
             95..97 => self.block(),
             97..98 => {
-                let seconds = i64::try_from(self.at.entropy.next_u64() % 7200)? - 3600;
+                let most = if self.at.entropy.chance(200) {
+                    86_400
+                } else {
+                    3600
+                };
+                let seconds =
+                    i64::try_from(self.at.entropy.next_u64() % (2 * most))? - i64::try_from(most)?;
                 let to = self
                     .at
                     .clock
@@ -213,6 +231,19 @@ impl<'a> Life<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The process dies, or the power fails, in the middle of a write or a sync that is not far away.
+    fn end_at_the_disk(&mut self) {
+        let at = self.at.disk.operations() + 1 + self.at.entropy.next_u64() % 10;
+        let end = if self.at.entropy.chance(300) {
+            End::Killed
+        } else {
+            End::Power
+        };
+        self.at.disk.power_fails_at(at);
+        self.disk_ends = Some((at, end));
+        self.say(format!("at disk operation {at} it will be {end:?}"));
     }
 
     fn light_fuse(&mut self) {
@@ -275,7 +306,7 @@ impl<'a> Life<'a> {
                 .await;
         }
         for number in 0..ACCOUNTS {
-            self.set_account(engine, format!("A{number}")).await;
+            self.open_account(engine, format!("A{number}")).await;
         }
         for _ in 0..TURNS_MAX {
             self.quiet().await;
@@ -294,7 +325,7 @@ impl<'a> Life<'a> {
             if ended
                 && deliveries.len() >= events
                 && self.at.unsent.is_empty()
-                && self.out.is_empty()
+                && self.at.out.is_empty()
             {
                 self.stop(engine).await;
                 return Ok(End::Stopped);
@@ -305,7 +336,17 @@ impl<'a> Life<'a> {
             let now = self.at.clock.now();
             held(&self.at.systems).tick(now);
         }
-        for delivery in all(self.store).await? {
+        let deliveries = all(self.store).await?;
+        let missing: Vec<String> = {
+            let systems = held(&self.at.systems);
+            let known = |event: &&Event| !deliveries.iter().any(|one| one.event_id == event.id);
+            let missing = systems.events.iter().filter(known);
+            missing
+                .map(|event| format!("{} was never taken, listed: {}", event.id, event.listed))
+                .collect()
+        };
+        self.at.wrong.extend(missing);
+        for delivery in deliveries {
             if !delivery.state.kind().is_terminal() {
                 self.wrong(format!(
                     "{} is stuck: {:?}",

@@ -1,37 +1,54 @@
 //! The checkers. They compare what the senders were told with what the ledger has, and never ask how the engine got there.
 
+use crate::operators::OTHER_CODE;
 use crate::systems::{Entry, Event, Systems};
-use ml_connector_core::delivery::StateKind;
+use ml_connector_core::delivery::{DeliveryState, StateKind};
 use ml_connector_store::Delivery;
 use rust_decimal::Decimal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong at the end of a run; empty if nothing is.
 pub(crate) fn books(
     systems: &Systems,
     acknowledged: &[String],
+    again: &BTreeMap<String, usize>,
     deliveries: &[Delivery],
 ) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut wrong = systems.odd.clone();
     let by_event = deliveries_of(deliveries, &mut wrong);
+    let checker = Checker {
+        systems,
+        again,
+        deliveries,
+    };
     for id in acknowledged {
         let Some(event) = systems.events.iter().find(|event| event.id == *id) else {
             continue;
         };
         match by_event.get(id.as_str()) {
             None => wrong.push(format!("{id} was acknowledged and has no delivery")),
-            Some(delivery) => one(systems, event, delivery, &mut wrong),
+            Some(delivery) => checker.one(event, delivery, &mut wrong),
         }
     }
-    for entry in &systems.entries {
-        if !by_event.contains_key(entry.reference.as_str()) {
-            wrong.push(format!("entry {} belongs to no delivery", entry.reference));
-        }
-    }
-    order(systems, deliveries, &mut wrong);
+    checker.strangers(&mut wrong);
+    checker.order(&mut wrong);
+    checker.groups(&mut wrong);
     states(systems, deliveries, &mut wrong);
-    wrong.extend(sums(systems, deliveries));
+    wrong.extend(checker.sums());
     wrong
+}
+
+/// Acknowledged events of which the store knows nothing.
+pub(crate) fn lost(acknowledged: &[String], deliveries: &[Delivery]) -> Vec<String> {
+    let known: BTreeSet<&str> = deliveries
+        .iter()
+        .map(|delivery| delivery.event_id.as_str())
+        .collect();
+    acknowledged
+        .iter()
+        .filter(|id| !known.contains(id.as_str()))
+        .map(|id| format!("{id} was acknowledged and is gone after a restart"))
+        .collect()
 }
 
 fn deliveries_of<'a>(
@@ -50,37 +67,69 @@ fn deliveries_of<'a>(
     by_event
 }
 
-/// One event: in a final state, and in the ledger exactly as that says.
-fn one(systems: &Systems, event: &Event, delivery: &Delivery, wrong: &mut Vec<String>) {
-    let id = &event.id;
-    let kind = delivery.state.kind();
-    if !kind.is_terminal() {
-        wrong.push(format!(
-            "{id} is {} at the end: {:?}",
-            kind.as_str(),
-            delivery.state
-        ));
-        return;
+/// Everything that is compared.
+struct Checker<'a> {
+    systems: &'a Systems,
+    /// How often a person wanted an event to be posted once more.
+    again: &'a BTreeMap<String, usize>,
+    deliveries: &'a [Delivery],
+}
+
+impl<'a> Checker<'a> {
+    /// What stands in the ledger for an event: the first posting, then those that a person wanted.
+    fn entries_of(&self, id: &str) -> Vec<&'a Entry> {
+        let numbered = format!("{id}-");
+        let entries = self.systems.entries.iter();
+        let mine = entries.filter(|entry| {
+            let bare = entry.bare_reference();
+            entry.kind != "tally" && (bare == id || bare.starts_with(&numbered))
+        });
+        mine.collect()
     }
-    if event.kind == "state" {
-        return;
+
+    fn first_entry_of(&self, id: &str) -> Option<&'a Entry> {
+        let mut entries = self.systems.entries.iter();
+        entries.find(|entry| entry.bare_reference() == id)
     }
-    let entries: Vec<&Entry> = systems
-        .entries
-        .iter()
-        .filter(|entry| entry.reference == *id)
-        .collect();
-    let wanted = usize::from(kind == StateKind::Delivered);
-    if entries.len() != wanted {
-        let times = entries.len();
-        wrong.push(format!(
-            "{id} ({}) is {} and stands {times} times in the ledger",
-            event.kind,
-            kind.as_str()
-        ));
+
+    /// One event: in a final state, and in the ledger exactly as that says.
+    fn one(&self, event: &Event, delivery: &Delivery, wrong: &mut Vec<String>) {
+        let id = &event.id;
+        let kind = delivery.state.kind();
+        if !kind.is_terminal() {
+            wrong.push(format!(
+                "{id} is {} at the end: {:?}",
+                kind.as_str(),
+                delivery.state
+            ));
+            return;
+        }
+        if matches!(event.kind, "state" | "part") {
+            return;
+        }
+        let entries = self.entries_of(id);
+        let again = usize::try_from(delivery.progress.again).unwrap_or(usize::MAX);
+        if again > self.again.get(id).copied().unwrap_or(0) {
+            wrong.push(format!("{id} was posted again, and nobody wanted that"));
+        }
+        // Each time that a person wanted adds one; the last one may have ended otherwise.
+        let wanted = again + usize::from(kind == StateKind::Delivered);
+        if entries.len() != wanted {
+            let times = entries.len();
+            wrong.push(format!(
+                "{id} ({}) is {} and stands {times} times in the ledger instead of {wanted}",
+                event.kind,
+                kind.as_str()
+            ));
+        }
+        for entry in entries {
+            self.content(event, entry, wrong);
+        }
     }
-    for entry in entries {
-        if entry.account != event.account {
+
+    fn content(&self, event: &Event, entry: &Entry, wrong: &mut Vec<String>) {
+        let id = &event.id;
+        if entry.account.trim_end_matches(OTHER_CODE) != event.account {
             wrong.push(format!(
                 "{id} was posted to {} instead of {}",
                 entry.account, event.account
@@ -99,40 +148,125 @@ fn one(systems: &Systems, event: &Event, delivery: &Delivery, wrong: &mut Vec<St
         if event.kind == "batch" && entry.submitted.is_none() {
             wrong.push(format!("{id} was never submitted"));
         }
-        if let Some(of) = &event.of {
-            let reversed = systems.entries.iter().find(|other| other.reference == *of);
-            if reversed.map(|other| other.number) != entry.reverses {
-                wrong.push(format!(
-                    "{id} reverses entry {:?}, not that of {of}",
-                    entry.reverses
-                ));
-            }
-            if reversed.is_none_or(|other| other.number >= entry.number) {
-                wrong.push(format!("{id} stands before what it reverses"));
+        let Some(of) = &event.of else { return };
+        let stands = self.entries_of(of);
+        if !stands
+            .iter()
+            .any(|other| Some(other.number) == entry.reverses)
+        {
+            wrong.push(format!(
+                "{id} reverses entry {:?}, not that of {of}",
+                entry.reverses
+            ));
+        }
+        if entry.reverses.is_none_or(|number| number >= entry.number) {
+            wrong.push(format!("{id} stands before what it reverses"));
+        }
+    }
+
+    /// Nothing stands in the ledger that belongs to no delivery.
+    fn strangers(&self, wrong: &mut Vec<String>) {
+        for entry in &self.systems.entries {
+            let bare = entry.bare_reference();
+            let known = self.deliveries.iter().any(|delivery| {
+                entry.is_of(delivery) || bare.starts_with(&format!("{}-", delivery.event_id))
+            });
+            if !known {
+                wrong.push(format!("entry {} belongs to no delivery", entry.reference));
             }
         }
     }
-}
 
-/// Entries of one integration and account stand in the order in which their events were accepted.
-fn order(systems: &Systems, deliveries: &[Delivery], wrong: &mut Vec<String>) {
-    let mut last: BTreeMap<(&str, &str), (i64, &str)> = BTreeMap::new();
-    for delivery in deliveries {
-        let Some(key) = &delivery.order_key else {
-            continue;
-        };
-        let entry = systems
-            .entries
-            .iter()
-            .find(|entry| entry.reference == delivery.event_id);
-        let Some(entry) = entry else { continue };
-        let lane = (delivery.instance.as_str(), key.as_str());
-        if let Some((number, before)) = last.get(&lane)
-            && *number > entry.number
-        {
-            wrong.push(format!("{} was posted before {before}", entry.reference));
+    /// What must go one after another stands in the order in which it was accepted: by what the senders made, not by
+    /// the keys that the engine wrote down.
+    fn order(&self, wrong: &mut Vec<String>) {
+        let mut last: BTreeMap<(&str, &str), (i64, &str)> = BTreeMap::new();
+        for delivery in self.deliveries {
+            let id = delivery.event_id.as_str();
+            let events = &self.systems.events;
+            let Some(event) = events.iter().find(|event| event.id == id) else {
+                continue;
+            };
+            let Some(entry) = self.first_entry_of(id).filter(|_| event.kind != "part") else {
+                continue;
+            };
+            let key = (
+                event.kind,
+                event.of.as_ref().unwrap_or(&event.account).as_str(),
+            );
+            if let Some((number, before)) = last.get(&key)
+                && *number > entry.number
+            {
+                wrong.push(format!("{id} was posted before {before}"));
+            }
+            last.insert(key, (entry.number, id));
         }
-        last.insert(lane, (entry.number, entry.reference.as_str()));
+    }
+
+    /// Of each account and currency, what stands in joint entries is what came in, without what was dropped as a whole.
+    fn groups(&self, wrong: &mut Vec<String>) {
+        let mut came: BTreeMap<(&str, &str), Decimal> = BTreeMap::new();
+        for delivery in self.deliveries {
+            let events = &self.systems.events;
+            let event = events.iter().find(|event| event.id == delivery.event_id);
+            let Some(event) = event.filter(|event| event.kind == "part") else {
+                continue;
+            };
+            let whole = if let DeliveryState::Joined { into } = &delivery.state {
+                self.deliveries.iter().find(|other| other.id == *into)
+            } else {
+                Some(delivery)
+            };
+            let Some(whole) = whole.filter(|whole| whole.progress.group.is_some()) else {
+                wrong.push(format!("{} is part of nothing", event.id));
+                continue;
+            };
+            if whole.state.kind() == StateKind::Delivered {
+                *came.entry((&event.account, event.currency)).or_default() += amount(event);
+            }
+        }
+        let mut stands: BTreeMap<(&str, &str), Decimal> = BTreeMap::new();
+        let mut references = BTreeSet::new();
+        for entry in &self.systems.entries {
+            if entry.kind != "tally" {
+                continue;
+            }
+            if !references.insert(entry.bare_reference()) {
+                wrong.push(format!("{} stands twice", entry.reference));
+            }
+            let account = entry.account.trim_end_matches(OTHER_CODE);
+            let amount: Decimal = entry.amount.parse().unwrap_or_default();
+            *stands.entry((account, &entry.currency)).or_default() += amount;
+        }
+        if came != stands {
+            wrong.push(format!("joined {came:?}, posted jointly {stands:?}"));
+        }
+    }
+
+    /// Sums per kind and currency: what was delivered is what stands there.
+    fn sums(&self) -> Option<String> {
+        let mut delivered: BTreeMap<(&str, &str), Decimal> = BTreeMap::new();
+        for delivery in self.deliveries {
+            let events = &self.systems.events;
+            let event = events.iter().find(|event| event.id == delivery.event_id)?;
+            if !matches!(event.kind, "state" | "part")
+                && delivery.state.kind() == StateKind::Delivered
+                && !self.again.contains_key(&event.id)
+            {
+                *delivered.entry((event.kind, event.currency)).or_default() += amount(event);
+            }
+        }
+        let mut posted: BTreeMap<(&str, &str), Decimal> = BTreeMap::new();
+        for entry in &self.systems.entries {
+            let bare = entry.bare_reference();
+            let id = bare.split('-').next().unwrap_or_default();
+            if entry.kind == "tally" || self.again.contains_key(id) {
+                continue;
+            }
+            let amount: Decimal = entry.amount.parse().ok()?;
+            *posted.entry((&entry.kind, &entry.currency)).or_default() += amount;
+        }
+        (delivered != posted).then(|| format!("delivered {delivered:?}, posted {posted:?}"))
     }
 }
 
@@ -166,26 +300,6 @@ fn states(systems: &Systems, deliveries: &[Delivery], wrong: &mut Vec<String>) {
             wrong.push(format!("state {} was never put", delivery.event_id));
         }
     }
-}
-
-/// Sums per kind and currency: what was delivered is what stands there.
-fn sums(systems: &Systems, deliveries: &[Delivery]) -> Option<String> {
-    let mut delivered: BTreeMap<(&str, &str), Decimal> = BTreeMap::new();
-    for delivery in deliveries {
-        let event = systems
-            .events
-            .iter()
-            .find(|event| event.id == delivery.event_id)?;
-        if event.kind != "state" && delivery.state.kind() == StateKind::Delivered {
-            *delivered.entry((event.kind, event.currency)).or_default() += amount(event);
-        }
-    }
-    let mut posted: BTreeMap<(&str, &str), Decimal> = BTreeMap::new();
-    for entry in &systems.entries {
-        let amount: Decimal = entry.amount.parse().ok()?;
-        *posted.entry((&entry.kind, &entry.currency)).or_default() += amount;
-    }
-    (delivered != posted).then(|| format!("delivered {delivered:?}, posted {posted:?}"))
 }
 
 /// An event's amount in major units, by the currency's own exponent and not by the engine's.

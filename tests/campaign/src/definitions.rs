@@ -40,6 +40,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../definitions/mappings/payhub-ledgerd/states.yaml"),
     ),
     (
+        "mappings/payhub-ledgerd/tallies.yaml",
+        include_str!("../definitions/mappings/payhub-ledgerd/tallies.yaml"),
+    ),
+    (
         "mappings/payhub-ledgerd/reversals.yaml",
         include_str!("../definitions/mappings/payhub-ledgerd/reversals.yaml"),
     ),
@@ -58,10 +62,14 @@ integrations:
   - use: payhub-ledgerd/batches
   - use: payhub-ledgerd/states
   - use: payhub-ledgerd/reversals
+  - use: payhub-ledgerd/tallies
 ";
 
-/// The plan of a version: 0, or 1 in which retries are spaced otherwise, a sequence waits otherwise and a step stands
-/// under another name in what is read.
+/// What the second version's references have behind the first one's.
+pub(crate) const NEW_REFERENCE: char = '~';
+
+/// The plan of a version: 0, or 1 in which retries are spaced otherwise, a sequence waits otherwise, groups close sooner
+/// and every reference is another one.
 pub(crate) fn plan(version: usize) -> Result<Arc<Plan>> {
     let mut sources = SourceSet::new();
     for (name, text) in FILES {
@@ -74,6 +82,15 @@ pub(crate) fn plan(version: usize) -> Result<Arc<Plan>> {
             )
             .replace("wait: { first: 10s", "wait: { first: 25s")
             .replace("failures: 4", "failures: 2")
+            .replace("quiet: 5m", "quiet: 2m")
+            .replace(
+                "reference: \"{{ event.id }}\"",
+                &format!("reference: \"{{{{ event.id }}}}{NEW_REFERENCE}\""),
+            )
+            .replace(
+                "{{ group.number }}",
+                &format!("{{{{ group.number }}}}{NEW_REFERENCE}"),
+            )
         };
         sources.add(name, &text);
     }

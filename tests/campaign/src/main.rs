@@ -26,6 +26,9 @@ struct Arguments {
     /// Prints what was done in each run.
     #[arg(long)]
     acts: bool,
+    /// Ends with the first run that breaks a promise.
+    #[arg(long)]
+    first: bool,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
+                    if seed >= end || (arguments.first && any_broken(&rows)) {
                         return;
                     }
                     let turn = usize::try_from(seed % 4).unwrap_or_default();
@@ -91,6 +94,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+fn any_broken(rows: &Mutex<Vec<(Mode, Row)>>) -> bool {
+    let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    rows.iter().any(|(_, row)| row.broken > 0)
 }
 
 #[expect(clippy::print_stdout, reason = "a program that reports")]

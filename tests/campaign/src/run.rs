@@ -1,6 +1,6 @@
 //! One run: lives of the engine, one after the other, on one disk.
 
-use crate::act::Life;
+use crate::act::{Answers, Life};
 use crate::check;
 use crate::definitions::plan;
 use crate::network::{Network, held};
@@ -14,6 +14,7 @@ use ml_connector_runtime::{Clock as _, Engine, EngineOptions, Listen, Seams};
 use ml_connector_simulators::entropy::Entropy;
 use ml_connector_store::simulated::{SimulatedDisk, verify_simulated};
 use ml_connector_store::{Delivery, Options, Selection, Store};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -22,6 +23,14 @@ use tempfile::TempDir;
 const LIVES_MAX: usize = 6;
 /// The secret of the hub's webhooks.
 pub(crate) const HOOK: &str = "hook-secret";
+
+/// The two versions of the definitions.
+///
+/// # Errors
+/// If they cannot be read.
+pub(crate) fn plans() -> Result<&'static [Arc<Plan>; 2]> {
+    PLANS.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))
+}
 
 static PLANS: LazyLock<Result<[Arc<Plan>; 2]>> = LazyLock::new(|| Ok([plan(0)?, plan(1)?]));
 
@@ -63,9 +72,14 @@ pub(crate) struct Installation {
     pub(crate) acknowledged: Vec<String>,
     /// Indices of events whose sender has no answer yet.
     pub(crate) unsent: Vec<usize>,
+    pub(crate) answers: Answers,
+    /// Events sent to this process without an answer yet.
+    pub(crate) out: Vec<Vec<usize>>,
     pub(crate) acts: Vec<String>,
     pub(crate) wrong: Vec<String>,
     pub(crate) in_doubt: usize,
+    /// How often a person wanted an event to be posted once more.
+    pub(crate) again: BTreeMap<String, usize>,
     pub(crate) hub_time: Timestamp,
     seed: u64,
     crashes: usize,
@@ -90,9 +104,12 @@ pub fn run(seed: u64, mode: Mode) -> Result<Outcome> {
         index: tempfile::tempdir()?,
         acknowledged: Vec::new(),
         unsent: Vec::new(),
+        answers: Answers::default(),
+        out: Vec::new(),
         acts: Vec::new(),
         wrong: Vec::new(),
         in_doubt: 0,
+        again: BTreeMap::new(),
         hub_time: begin,
         seed,
         crashes: 0,
@@ -129,10 +146,7 @@ impl Installation {
     /// Starts a process on the disk and lives with it until it ends.
     fn live(&mut self, life: usize, last: bool) -> Result<End> {
         let version = if last { 0 } else { self.entropy.below(2) };
-        let plans = PLANS
-            .as_ref()
-            .map_err(|error| anyhow::anyhow!("{error:#}"))?;
-        let plan = plans.get(version).context("there are two versions")?;
+        let plan = plans()?.get(version).context("there are two versions")?;
         self.acts.push(format!(
             "life {life} with definitions {version} at {}",
             self.clock.now()
@@ -148,6 +162,15 @@ impl Installation {
                 return Ok(End::Stopped);
             }
         };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        let deliveries = runtime.block_on(all(&store))?;
+        let lost = check::lost(&self.acknowledged, &deliveries);
+        if !lost.is_empty() {
+            self.wrong.extend(lost);
+            return Ok(End::Stopped);
+        }
         let network = Arc::new(Network::new(Arc::clone(&self.systems), self.clock.clone()));
         let secrets = MemorySecrets::new(&[("hook", HOOK), ("password", PASSWORD)]);
         let seams = Seams {
@@ -159,18 +182,15 @@ impl Installation {
         let options = EngineOptions {
             plan: Arc::clone(plan),
             store: store.clone(),
-            seams,
+            seams: seams.clone(),
             listen: Listen::default(),
             version: "campaign".to_owned(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
         let end = runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = network.blown() => End::Killed,
-                end = Life::new(self, &store, &network, last).run(Engine::start(options)) => end,
+                end = Life::new(self, &store, &network, seams, last).run(Engine::start(options)) => end,
             }
         });
         if end != End::Stopped {
@@ -190,6 +210,7 @@ impl Installation {
 
     /// What a crash leaves for the next life.
     fn bury(&mut self, end: End) -> Result<()> {
+        self.lose_answers();
         let entropy = &mut self.entropy;
         self.acts.push(format!("the life ended: {end:?}"));
         match end {
@@ -247,7 +268,7 @@ impl Installation {
         let deliveries = runtime.block_on(all(&live))?;
         ensure!(deliveries.len() < ALL, "too many deliveries to check");
         let expected = self.expected();
-        let found = check::books(&held(&self.systems), &expected, &deliveries);
+        let found = check::books(&held(&self.systems), &expected, &self.again, &deliveries);
         self.wrong.extend(found);
         Ok(())
     }

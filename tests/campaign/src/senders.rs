@@ -2,7 +2,7 @@
 
 use crate::act::Life;
 use crate::network::held;
-use crate::run::HOOK;
+use crate::run::{HOOK, Installation};
 use crate::systems::Event;
 use axum::body::Body;
 use axum::http::Request;
@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 /// Accounts in all; the last ones are not in the crosswalk until somebody puts them there.
 pub(crate) const ACCOUNTS: usize = 5;
-const KINDS: [&str; 6] = ["receipt", "receipt", "keyed", "state", "once", "batch"];
+const KINDS: [&str; 7] = [
+    "receipt", "receipt", "keyed", "state", "once", "batch", "part",
+];
 const CURRENCIES: [&str; 4] = ["GBP", "EUR", "JPY", "KWD"];
 
 impl Life<'_> {
@@ -27,6 +29,12 @@ impl Life<'_> {
         }
         if self.at.entropy.chance(100) {
             self.say(format!("events {batch:?} are left for the poll"));
+            let mut systems = held(&self.at.systems);
+            for index in batch {
+                if let Some(event) = systems.events.get_mut(index) {
+                    event.listed = true;
+                }
+            }
             return;
         }
         if self.at.entropy.chance(200) {
@@ -58,6 +66,7 @@ impl Life<'_> {
                 kind: "reversal",
                 of: Some(receipt.id.clone()),
                 at,
+                listed: entropy.chance(600),
                 ..receipt
             },
             None => Event {
@@ -68,6 +77,7 @@ impl Life<'_> {
                 currency: entropy.pick(&CURRENCIES).copied().unwrap_or("GBP"),
                 of: None,
                 at,
+                listed: entropy.chance(600),
             },
         };
         held(&self.at.systems).events.push(event);
@@ -81,8 +91,8 @@ impl Life<'_> {
         let body = self.body(&batch);
         self.say(format!("{} sends {batch:?}", self.at.clock.now()));
         let request = signed(&body, HOOK);
-        self.out.push(batch.clone());
-        let (engine, answers) = (engine.clone(), Arc::clone(&self.answers));
+        self.at.out.push(batch.clone());
+        let (engine, answers) = (engine.clone(), Arc::clone(&self.at.answers));
         #[expect(
             clippy::disallowed_methods,
             reason = "the sender is a program of its own; it ends with the runtime"
@@ -127,7 +137,9 @@ impl Life<'_> {
             self.wrong(format!("a tampered webhook was answered with {status}"));
         }
     }
+}
 
+impl Installation {
     pub(crate) fn collect_answers(&mut self) {
         let answers = std::mem::take(&mut *held(&self.answers));
         for (batch, status) in answers {
@@ -137,16 +149,18 @@ impl Life<'_> {
             match status {
                 202 => {
                     let ids: Vec<String> = {
-                        let systems = held(&self.at.systems);
+                        let systems = held(&self.systems);
                         batch
                             .iter()
                             .filter_map(|index| Some(systems.events.get(*index)?.id.clone()))
                             .collect()
                     };
-                    self.at.acknowledged.extend(ids);
+                    self.acknowledged.extend(ids);
                 }
-                500..600 => self.at.unsent.extend(batch),
-                status => self.wrong(format!("a genuine webhook was answered with {status}")),
+                500..600 => self.unsent.extend(batch),
+                status => self
+                    .wrong
+                    .push(format!("a genuine webhook was answered with {status}")),
             }
         }
     }
@@ -155,7 +169,7 @@ impl Life<'_> {
     pub(crate) fn lose_answers(&mut self) {
         self.collect_answers();
         for batch in std::mem::take(&mut self.out) {
-            self.at.unsent.extend(batch);
+            self.unsent.extend(batch);
         }
     }
 }

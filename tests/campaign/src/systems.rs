@@ -1,10 +1,12 @@
 //! The invented systems, and the truth: what the ledger has really done.
 
+use crate::definitions::NEW_REFERENCE;
 use crate::weather::{Fate, Weather};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::http::{HttpRequest, HttpResponse, Method, SendError};
 use ml_connector_simulators::entropy::Entropy;
+use ml_connector_store::Delivery;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub(crate) struct Event {
     pub(crate) currency: &'static str,
     pub(crate) of: Option<String>,
     pub(crate) at: Timestamp,
+    /// Whether a poll finds it. What is not listed is sent until it is acknowledged, and then never again.
+    pub(crate) listed: bool,
 }
 
 impl Event {
@@ -51,6 +55,22 @@ pub(crate) struct Entry {
     pub(crate) submitted: Option<Timestamp>,
 }
 
+impl Entry {
+    /// The reference, as both versions of the definitions would write it.
+    pub(crate) fn bare_reference(&self) -> String {
+        self.reference.replace(NEW_REFERENCE, "")
+    }
+
+    /// Whether it is what a delivery posted the first time.
+    pub(crate) fn is_of(&self, delivery: &Delivery) -> bool {
+        let bare = self.bare_reference();
+        match &delivery.progress.group {
+            Some(group) => bare == format!("{}-{}", group.key, group.number),
+            None => bare == delivery.event_id,
+        }
+    }
+}
+
 /// Both systems.
 #[derive(Debug)]
 pub(crate) struct Systems {
@@ -66,6 +86,8 @@ pub(crate) struct Systems {
     session: Option<String>,
     pub(crate) log_ons: u64,
     late: Vec<(Timestamp, HttpRequest)>,
+    /// What no correct sender asks for.
+    pub(crate) odd: Vec<String>,
     /// Requests so far.
     pub(crate) calls: u64,
 }
@@ -84,6 +106,7 @@ impl Systems {
             session: None,
             log_ons: 0,
             late: Vec::new(),
+            odd: Vec::new(),
             calls: 0,
         }
     }
@@ -153,6 +176,7 @@ impl Systems {
                 why: "refused".to_owned(),
             })),
             Fate::CutBefore => at_once(cut("the connection was cut")),
+            Fate::Silent => (request.timeout, cut("no answer in time")),
             Fate::CutAfter => {
                 drop(self.ledger(request, now));
                 at_once(cut("the connection was cut"))
@@ -203,7 +227,7 @@ impl Systems {
                     .events
                     .iter()
                     .rev()
-                    .filter(|event| event.at >= since)
+                    .filter(|event| event.listed && event.at >= since)
                     .collect();
                 let page: Vec<Value> = all
                     .iter()
@@ -273,7 +297,7 @@ impl Systems {
                 self.states.push((account, text(&body, "event")));
                 reply(200, &json!({}))
             }
-            (method, path) => self.batch(method, path, now),
+            (method, path) => self.batch(method, path, &body, now),
         }
     }
 
@@ -296,7 +320,7 @@ impl Systems {
         reply(201, &json!({ "number": number }))
     }
 
-    fn batch(&mut self, method: Method, path: &str, now: Timestamp) -> HttpResponse {
+    fn batch(&mut self, method: Method, path: &str, body: &Value, now: Timestamp) -> HttpResponse {
         let rest = path.trim_start_matches("/batches/");
         let (number, submit) = match rest.strip_suffix("/submit") {
             Some(number) => (number, true),
@@ -311,6 +335,11 @@ impl Systems {
             return reply(404, &json!({}));
         };
         if submit && method == Method::Post {
+            if text(body, "account") != entry.account || text(body, "amount") != entry.amount {
+                self.odd.push(format!(
+                    "{path} was asked for something else than was opened: {body}"
+                ));
+            }
             entry.submitted.get_or_insert(now);
             return reply(200, &json!({}));
         }

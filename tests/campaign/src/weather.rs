@@ -40,6 +40,8 @@ pub(crate) enum Fate {
     NotSent,
     /// It is lost on the way: nothing is done, and the sender cannot know.
     CutBefore,
+    /// It is lost on the way, and nobody says so: only the time-out ends it.
+    Silent,
     /// It is done, and the answer is lost.
     CutAfter,
     /// It is done after so long, when nobody waits any more.
@@ -77,9 +79,11 @@ impl Weather {
         }
         match self.mode {
             Mode::Fast | Mode::Down => at_once,
+            Mode::Slow if entropy.chance(30) => Fate::Silent,
             Mode::Slow => Fate::Answered(Duration::from_millis(entropy.next_u64() % 40_000)),
             Mode::Ambiguous => match entropy.next_u64() % 100 {
-                0..5 => Fate::CutBefore,
+                0..4 => Fate::CutBefore,
+                4 => Fate::Silent,
                 5..15 => Fate::CutAfter,
                 15..20 => Fate::Late(Duration::from_secs(entropy.next_u64() % 100)),
                 20..23 => Fate::Garbled,
