@@ -21,13 +21,18 @@ validate:
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
 
-# SIGKILL at random moments under load; ROUNDS of EVENTS each.
-kill-campaign ROUNDS="20" EVENTS="10000":
-    ML_KILL_ROUNDS={{ROUNDS}} ML_KILL_EVENTS={{EVENTS}} cargo test --release --test tests kill -- --nocapture
+# SIGKILL at random moments under load: ROUNDS of EVENTS each with the target fast, slow, ambiguous and down, and with a
+# disk that fills up (40 make 200 runs).
+kill-campaign ROUNDS="40" EVENTS="150":
+    ML_KILL_ROUNDS={{ROUNDS}} ML_KILL_EVENTS={{EVENTS}} cargo test --test tests kill -- --nocapture
 
 # The whole engine under seeds: a simulated disk, clock and network, crashes and power cuts.
 campaign SEEDS="10000" *ARGS:
     cargo run --release -p ml-connector-campaign -- --seeds {{SEEDS}} {{ARGS}}
+
+# Breaks the engine in one way after the other and demands that the campaign sees it. Builds each: not part of CI.
+mutants *NAMES:
+    tests/campaign/mutants/run {{NAMES}}
 
 # Figures of the README.
 bench *ARGS:

@@ -4,6 +4,7 @@
 //! real: the service fails, and the socket closes without a byte, or in the middle of a body.
 
 use crate::Reply;
+use crate::entropy::Entropy;
 use crate::system::Simulated;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -77,7 +78,26 @@ pub struct Server {
     addr: SocketAddr,
     system: System,
     clock: ClockBox,
+    lateness: Lateness,
     running: Option<Running>,
+}
+
+/// How long answers take to come back at most, in milliseconds; each one's share of it is drawn.
+#[derive(Debug, Clone)]
+struct Lateness(Arc<Mutex<(u64, Entropy)>>);
+
+impl Lateness {
+    fn none() -> Self {
+        Self(Arc::new(Mutex::new((0, Entropy::new(0)))))
+    }
+
+    fn draw(&self) -> Duration {
+        let (most, entropy) = &mut *lock(&*self.0);
+        if *most == 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(entropy.next_u64() % *most)
+    }
 }
 
 #[derive(Debug)]
@@ -108,6 +128,7 @@ impl Server {
             addr: listener.local_addr()?,
             system: system.into(),
             clock: ClockBox(clock),
+            lateness: Lateness::none(),
             running: None,
         };
         server.run(listener);
@@ -122,6 +143,12 @@ impl Server {
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// From now on every answer comes back up to so much later; what was asked for is done at once.
+    pub fn slow(&self, most: Duration) {
+        let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        lock(&*self.lateness.0).0 = most;
     }
 
     /// Takes the machine off the network: new connections are refused, open ones cut.
@@ -157,6 +184,7 @@ impl Server {
             listener,
             self.system.clone(),
             self.clock.clone(),
+            self.lateness.clone(),
             stopped,
         ));
         self.running = Some(Running { stop, task });
@@ -175,6 +203,7 @@ async fn accept(
     listener: TcpListener,
     system: System,
     clock: ClockBox,
+    lateness: Lateness,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -183,7 +212,8 @@ async fn accept(
             _ = stopped.changed() => break,
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                connections.spawn(converse(stream, system.clone(), clock.clone()));
+                let (system, clock) = (system.clone(), clock.clone());
+                connections.spawn(converse(stream, system, clock, lateness.clone()));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
@@ -192,10 +222,11 @@ async fn accept(
     connections.shutdown().await;
 }
 
-async fn converse(stream: TcpStream, system: System, clock: ClockBox) {
+async fn converse(stream: TcpStream, system: System, clock: ClockBox, lateness: Lateness) {
     // Without this, small answers wait for the peer's delayed acknowledgement.
     stream.set_nodelay(true).ok();
-    let service = service_fn(move |request| answer(request, system.clone(), clock.clone()));
+    let service =
+        service_fn(move |request| answer(request, system.clone(), clock.clone(), lateness.draw()));
     // Ends in an error whenever a connection was cut on purpose.
     http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -212,6 +243,7 @@ async fn answer(
     request: hyper::Request<Incoming>,
     system: System,
     clock: ClockBox,
+    late: Duration,
 ) -> Result<hyper::Response<Payload>, Cut> {
     let Some(request) = read(request).await else {
         return respond(
@@ -224,6 +256,9 @@ async fn answer(
         );
     };
     let mut reply = system.handle(&request, (clock.0)());
+    if !late.is_zero() {
+        pause(late).await;
+    }
     loop {
         match reply {
             Reply::Answer(response) => return respond(&response, None),

@@ -212,6 +212,11 @@ impl World {
         Closing::make(&self.play.account(), &self.play.tally(), refused, engine)
     }
 
+    /// From now on each of the target's answers comes back up to so much later.
+    pub fn slow_target(&mut self, most: Duration) {
+        self.play.target().slow(most);
+    }
+
     /// Takes the target off the network.
     pub async fn stop_target(&mut self) {
         self.play.target().pause().await;
