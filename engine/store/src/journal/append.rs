@@ -36,17 +36,25 @@ struct Unsealed {
 }
 
 impl Appender {
-    /// Continues behind the last synced frame, `last`.
+    /// Continues behind the last frame, `last`.
+    ///
+    /// A process that was killed between a write and its sync leaves frames that only the page cache has. They are
+    /// synced first: what is built on them must not outlive them in a power cut.
     ///
     /// # Errors
-    /// If the last segment cannot be opened for writing, or there is none and it cannot be created.
+    /// If the last segment cannot be opened for writing or synced, or there is none and it cannot be created.
     pub(crate) fn open(
         journal: Arc<Journal>,
         segment_bytes: u64,
         last: (u64, Hash),
     ) -> io::Result<Self> {
         let (file, segment) = match journal.segments().last().copied() {
-            Some(segment) => (journal.medium().open(&segment.name())?, segment),
+            Some(segment) => {
+                let file = journal.medium().open(&segment.name())?;
+                file.sync()?;
+                journal.medium().sync()?;
+                (file, segment)
+            }
             None => create(&journal, last)?,
         };
         Ok(Self {

@@ -99,18 +99,14 @@ impl SimulatedDisk {
         self.state().files.remove(name).unwrap().seen
     }
 
-    /// A copy as a crash of the process alone would leave it.
+    /// A copy as a crash of the process alone would leave it: everything that was written is seen, and what was not
+    /// synced still is not.
     #[must_use]
     pub fn after_kill(&self) -> Self {
         let state = self.state();
-        let mut files = state.files.clone();
-        for node in files.values_mut() {
-            node.named = true;
-            node.platter.clone_from(&node.seen);
-            node.unsynced.clear();
-        }
         Self(Arc::new(Mutex::new(State {
-            files,
+            files: state.files.clone(),
+            removed: state.removed.clone(),
             ..State::default()
         })))
     }
