@@ -381,8 +381,9 @@ impl View {
     fn index_once(&self) -> bool {
         let (stop, idle) = {
             let indexing = self.indexing();
-            let waiting = indexing.stop || indexing.more || self.levels().frozen.is_some();
-            if waiting && indexing.trouble.is_none() {
+            let waiting = indexing.more || self.levels().frozen.is_some();
+            // Told to stop, it tries once more at once: nobody will wake it again.
+            if indexing.stop || (waiting && indexing.trouble.is_none()) {
                 (indexing.stop, false)
             } else {
                 let mut indexing = indexing;
