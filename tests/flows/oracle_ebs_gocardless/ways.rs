@@ -1,7 +1,9 @@
 //! The other ways in: log-on by token, and receipts that are made at once.
 
 use super::super::{Moment, Trouble};
-use super::{Cast, ERP, INVOICES, PEOPLE, RECEIPTS, REVERSALS, Story, Switches, lock, reach};
+use super::{
+    Cast, ERP, INVOICES, Kind, PEOPLE, RECEIPTS, REVERSALS, SITE, Story, Switches, lock, reach,
+};
 use jiff::SignedDuration;
 use ml_connector_core::delivery::StateKind;
 use ml_connector_simulators::oracle_ebs::{Expired, Fault, On};
@@ -11,6 +13,20 @@ const TOKEN: &str = "package\n      auth: token";
 /// Settings of a connection that makes its receipts at once.
 const RECEIPT_API: &str = "receipt_api\n      receipt_method_id: \"3001\"\n      \
     remittance_account_id: \"10077\"";
+
+const PARTIAL: &str = "oracle-ebs-gocardless/partial-refunds";
+
+/// A site that replaces receipts of which a part was refunded.
+fn replacing() -> String {
+    let site = SITE.replace(
+        "  - use: oracle-ebs-gocardless/reversals\n",
+        "  - { use: oracle-ebs-gocardless/reversals, params: { partial_refunds: replace } }\n  \
+         - use: oracle-ebs-gocardless/partial-refunds\n",
+    );
+    let methods =
+        "package\n      receipt_method_id: \"3001\"\n      remittance_account_id: \"10077\"";
+    site.replace("WRITE_MODE", methods)
+}
 
 /// Four invoices, collected and paid out.
 async fn paid_out(cast: &Cast, story: &Story) -> Vec<String> {
@@ -45,9 +61,10 @@ async fn sessions_that_end_in_the_middle_are_opened_again() {
         reach(&story, RECEIPTS, StateKind::Delivered, 4).await;
         cast.submitted_once();
         // One session at a time, for many calls.
-        let erp = lock(&cast.erp);
-        let (logins, calls) = (erp.logins(), erp.calls());
-        drop(erp);
+        let (logins, calls) = {
+            let erp = lock(&cast.erp);
+            (erp.logins(), erp.calls())
+        };
         assert!(logins * 2 < calls, "{logins} log-ons for {calls} calls");
         story.end().await;
     }
@@ -111,4 +128,73 @@ async fn a_receipt_whose_invoice_was_closed_meanwhile_stays_unapplied() {
     };
     assert_eq!(status, "UNAPP");
     story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refunded_in_part_leaves_a_receipt_of_the_rest() {
+    let cast = Cast::new(Switches::default());
+    let site = replacing();
+    let mut story = cast.script_of(&site).start().await;
+    let mut payments = paid_out(&cast, &story).await;
+    // In the order of the invoices, whichever was collected first.
+    payments.sort_by_key(|payment| {
+        let own = lock(&cast.collector).resource(Kind::Payments, payment);
+        let amount = own.unwrap()["amount"].as_i64();
+        [25_000, 7_990, 105, 123_456]
+            .iter()
+            .position(|own| Some(*own) == amount)
+    });
+    reach(&story, RECEIPTS, StateKind::Delivered, 4).await;
+    let refund = |payment: &str, amount: i64, now| {
+        let mut collector = lock(&cast.collector);
+        let refund = collector.refund(payment, amount, now).unwrap();
+        collector.pay_refund(&refund, now).unwrap();
+    };
+    // In part and then in part again, in part and then the rest, and in part before it is charged back.
+    let now = story.now();
+    refund(&payments[0], 1_000, now);
+    refund(&payments[1], 90, now);
+    refund(&payments[3], 23_456, now);
+    story.strike(ERP, "create_and_apply", Trouble::CutAfter, 1);
+    story.strike(ERP, "create_and_apply", Trouble::CutBefore, 1);
+    story.strike(ERP, "gcreceipt/reverse", Trouble::CutBefore, 2);
+    cast.announce(&story);
+    story
+        .crash_during(ERP, "create_and_apply", Moment::AfterEffect)
+        .await;
+    reach(&story, PARTIAL, StateKind::Delivered, 3).await;
+    refund(&payments[0], 2_050, story.now());
+    refund(&payments[1], 7_900, story.now());
+    lock(&cast.collector)
+        .charge_back(&payments[3], "refund_requested", story.now())
+        .unwrap();
+    cast.announce(&story);
+    reach(&story, PARTIAL, StateKind::Delivered, 4).await;
+    reach(&story, REVERSALS, StateKind::Delivered, 2).await;
+    // What is left of the first invoice is what was refunded.
+    let left = {
+        let erp = lock(&cast.erp);
+        let invoice = erp.invoices().find(|own| own.number == "INV-0");
+        invoice.unwrap().remaining
+    };
+    assert_eq!(left, "30.50".parse().unwrap());
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_somebody_else_may_have_reversed_is_not_replaced() {
+    let cast = Cast::new(Switches::default());
+    let site = replacing();
+    let story = cast.script_of(&site).start().await;
+    let payments = paid_out(&cast, &story).await;
+    reach(&story, RECEIPTS, StateKind::Delivered, 4).await;
+    {
+        let mut collector = lock(&cast.collector);
+        let refund = collector.refund(&payments[0], 10, story.now()).unwrap();
+        collector.pay_refund(&refund, story.now()).unwrap();
+    }
+    story.strike(ERP, "gcreceipt/reverse", Trouble::CutAfter, 1);
+    cast.announce(&story);
+    reach(&story, PARTIAL, StateKind::Held, 1).await;
+    assert_eq!(lock(&cast.erp).receipts().count(), 4);
 }
