@@ -22,13 +22,13 @@ mod reading;
 
 use self::reading::{Listed, Reading, route};
 use crate::connection::{Link, NotNow};
-use crate::context::{Context, later, off_thread};
+use crate::context::{Context, later};
 use crate::intake::Router;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{RetryPolicy, Trouble, backoff};
 use ml_connector_core::identity::StreamId;
 use ml_connector_core::plan::{Operation, Poll, Trigger, TriggerKind};
-use ml_connector_store::{Intake, Origin, Print};
+use ml_connector_store::{Intake, Origin, Print, off_thread};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -9,7 +9,7 @@
 //!   all.
 
 use crate::connection::Links;
-use crate::context::{Context, LogGate, off_thread};
+use crate::context::{Context, LogGate};
 use crate::generation::Generation;
 use crate::intake::Router;
 use arc_swap::ArcSwap;
@@ -25,7 +25,7 @@ use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, StreamId};
 use ml_connector_core::plan::{Connection, Trigger, TriggerKind, Verify, Webhook};
 use ml_connector_core::protocol::{self, WebhookError};
-use ml_connector_store::{Accepted, Intake, IntakeEvent, Origin};
+use ml_connector_store::{Accepted, Intake, IntakeEvent, Origin, off_thread};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,6 +21,7 @@
 //! `index` keys, fold, tree · `writer` group commit · `open` recovery · `verify` auditing without the engine ·
 //! `vault` secrets · `tokens` who may use the operator API.
 
+mod blocking;
 mod decide;
 mod entry;
 mod index;
@@ -48,6 +49,7 @@ pub mod simulated {
 #[cfg(test)]
 mod tests;
 
+pub use blocking::off_thread;
 pub use journal::Damage;
 pub use meter::{Meters, SYNC_BOUNDS_US};
 pub use model::*;

@@ -1,29 +1,31 @@
 //! The facade.
 //!
-//! Long because: every verb stands here with its promise, and each only hands a command to the writer or reads the view.
+//! Long because: every verb that changes something stands here with its promise, and each only hands a command to the
+//! writer. What only reads stands in `reading` and `listing`.
+
+mod listing;
+mod reading;
 
 use crate::decide::{Answer, Command};
 use crate::entry::{PauseEntry, PauseKind};
 use crate::index::key;
-use crate::index::row::{self, GroupRow, Row};
+use crate::index::row::{self, Row};
 use crate::index::view::View;
 use crate::journal::{Appender, Journal};
 use crate::lock::{Lock, LockError};
 use crate::medium::Medium;
 use crate::meter::{Meter, Meters};
 use crate::model::{
-    Accepted, AuditRecord, Counts, CrosswalkEntry, Delivery, Intake, KeptContent, Members, Message,
-    Note, Pausable, Paused, Print, Routing, Selection, Transition,
+    Accepted, Counts, CrosswalkEntry, Delivery, Intake, Message, Note, Pausable, Paused, Print,
+    Routing, Transition,
 };
 use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
-use crate::{Error, OpenError, Options, read};
-use bytes::Bytes;
+use crate::{Error, OpenError, Options, off_thread, read};
 use jiff::Timestamp;
-use ml_connector_core::delivery::{Awaited, DeliveryState};
+use ml_connector_core::delivery::Awaited;
 use ml_connector_core::identity::{
-    ConnectionId, CrosswalkId, DedupKey, DeliveryId, InstanceId, MessageId, OrderKey, Reference,
-    StreamId,
+    ConnectionId, CrosswalkId, DeliveryId, InstanceId, MessageId, StreamId,
 };
 use serde_json::Value as Document;
 use std::collections::HashSet;
@@ -35,9 +37,6 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 /// Commands that wait for the writer at most; more callers wait for a place.
 const WAITING_MAX: usize = 1024;
-
-/// Rows read from the index at once while listing.
-const LIST_CHUNK: usize = 512;
 
 /// The embedded store. Cheap to clone; every clone is the same store.
 #[derive(Debug, Clone)]
@@ -431,166 +430,6 @@ impl Store {
         .await
     }
 
-    /// One delivery.
-    ///
-    /// # Errors
-    /// If the index or its record cannot be read.
-    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn delivery_get(&self, id: DeliveryId) -> Result<Option<Delivery>, Error> {
-        Ok(self.shared()?.delivery(id)?.map(|(_, delivery)| delivery))
-    }
-
-    /// What was prepared for a delivery's first claim, while it goes on with that.
-    ///
-    /// # Errors
-    /// If its record cannot be read.
-    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn delivery_kept(&self, delivery: &Delivery) -> Result<Option<KeptContent>, Error> {
-        let Some(position) = delivery.kept else {
-            return Ok(None);
-        };
-        read::kept(&self.shared()?.journal, delivery.id, position).map(Some)
-    }
-
-    /// The delivery an instance made of a dedup key.
-    ///
-    /// # Errors
-    /// If the index or a record cannot be read.
-    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn delivery_by_key(
-        &self,
-        instance: &InstanceId,
-        key: &DedupKey,
-    ) -> Result<Option<Delivery>, Error> {
-        let found = self.shared()?.by(&key::ledger(instance, key))?;
-        Ok(found.filter(|found| found.dedup_key == *key && found.instance == *instance))
-    }
-
-    /// The delivery an instance wrote under a reference; the latest, if there were several.
-    ///
-    /// # Errors
-    /// If the index or a record cannot be read.
-    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn delivery_by_reference(
-        &self,
-        instance: &InstanceId,
-        reference: &Reference,
-    ) -> Result<Option<Delivery>, Error> {
-        let found = self.shared()?.by(&key::reference(instance, reference))?;
-        Ok(found.filter(|found| found.instance == *instance))
-    }
-
-    /// The events of a delivery that is made of several; nothing if it is made of one.
-    ///
-    /// # Errors
-    /// If the index or a record cannot be read.
-    pub async fn delivery_members(&self, delivery: &Delivery) -> Result<Option<Members>, Error> {
-        let Some(group) = delivery.progress.group.clone() else {
-            return Ok(None);
-        };
-        let (id, instance, own) = (delivery.id, delivery.instance.clone(), delivery.message);
-        let created_at = delivery.created_at;
-        self.blocking(move |shared| {
-            let odd = || Error::Index("a member of a group cannot be read".to_owned());
-            let prefix = key::members(id);
-            let range = shared
-                .view
-                .range(&prefix, &key::behind(&prefix), usize::MAX)?;
-            let mut members = Members {
-                messages: vec![own],
-                last_at: created_at,
-                total: 0,
-            };
-            for (key, _) in range {
-                let member = DeliveryId(key::last_number(&key).ok_or_else(odd)?);
-                let (_, member) = shared.delivery(member)?.ok_or_else(odd)?;
-                if member.state != (DeliveryState::Joined { into: id }) {
-                    return Err(odd());
-                }
-                members.messages.push(member.message);
-                members.last_at = members.last_at.max(member.created_at);
-            }
-            let row = shared.view.get(&key::group(&instance, &group.key))?;
-            let row = row
-                .and_then(|bytes| GroupRow::decode(&bytes))
-                .ok_or_else(odd)?;
-            members.total = row.total;
-            Ok(Some(members))
-        })
-        .await
-    }
-
-    /// The last delivery of an order that is not finished, whether or not it was ever sent.
-    ///
-    /// # Errors
-    /// If the index or a record cannot be read.
-    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn delivery_last_in_order(
-        &self,
-        instance: &InstanceId,
-        order_key: &OrderKey,
-    ) -> Result<Option<Delivery>, Error> {
-        let shared = self.shared()?;
-        let Some(ends) = shared.view.get(&key::order(instance, order_key))? else {
-            return Ok(None);
-        };
-        let odd = || Error::Index("an order cannot be read".to_owned());
-        let (_, last) = row::read_pair(&ends).ok_or_else(odd)?;
-        let found = shared.delivery(DeliveryId(last))?;
-        Ok(found.map(|(_, delivery)| delivery).filter(|found| {
-            found.instance == *instance
-                && found.order_key.as_ref() == Some(order_key)
-                && !found.state.kind().is_terminal()
-        }))
-    }
-
-    /// A page of deliveries by id. Selecting by text reads the record of every delivery that the rest of the selection
-    /// leaves, so it takes seconds where there are millions.
-    ///
-    /// # Errors
-    /// If the index or a record cannot be read.
-    pub async fn delivery_list(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
-        let selection = selection.clone();
-        self.blocking(move |shared| shared.list(&selection)).await
-    }
-
-    /// Everything that happened to a delivery, oldest first, starting with its message.
-    ///
-    /// # Errors
-    /// If a record cannot be read.
-    pub async fn delivery_history(&self, id: DeliveryId) -> Result<Vec<AuditRecord>, Error> {
-        self.blocking(move |shared| match shared.view.row(id)? {
-            Some(row) => read::history(&shared.journal, id, row.position),
-            None => Ok(Vec::new()),
-        })
-        .await
-    }
-
-    /// The records after a sequence number, in order, at most so many.
-    ///
-    /// # Errors
-    /// If a record cannot be read.
-    pub async fn records(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>, Error> {
-        self.blocking(move |shared| {
-            let mut records = Vec::new();
-            let Some(from) = shared.near(after.saturating_add(1))? else {
-                return Ok(records);
-            };
-            let mut next = shared.journal.next_start(from);
-            while let Some(position) = next.filter(|_| records.len() < limit) {
-                let frame = shared.journal.read(position)?;
-                if frame.header.sequence > after {
-                    records.push(read::record(&shared.journal, position, &frame)?);
-                }
-                next = shared
-                    .journal
-                    .next_start(position + u64::from(frame.header.length));
-            }
-            Ok(records)
-        })
-        .await
-    }
-
     /// What it has written since it was opened.
     pub fn meters(&self) -> Meters {
         self.inner.meter.read()
@@ -599,32 +438,6 @@ impl Store {
     /// The directory it lies in.
     pub fn directory(&self) -> &Path {
         self.inner.index.parent().unwrap_or(Path::new("."))
-    }
-
-    /// A stored event.
-    ///
-    /// # Errors
-    /// If the index or its record cannot be read.
-    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn message_get(&self, id: MessageId) -> Result<Option<Message>, Error> {
-        self.shared()?.message(id)
-    }
-
-    /// The bytes of an event as it was accepted, by its id in its stream.
-    ///
-    /// # Errors
-    /// If the index or its record cannot be read.
-    #[expect(clippy::unused_async, reason = "another backend has to wait here")]
-    pub async fn event_get(&self, stream: &StreamId, id: &str) -> Result<Option<Bytes>, Error> {
-        let shared = self.shared()?;
-        let Some(found) = shared.view.get(&key::seen(stream, id))? else {
-            return Ok(None);
-        };
-        let odd = || Error::Index("an accepted event cannot be read".to_owned());
-        let position = row::read_number(&found).ok_or_else(odd)?;
-        let (frame, event) = read::event(&shared.journal, position)?;
-        let same = event.event_id == id && event.stream == *stream;
-        Ok(same.then(|| frame.into_body()))
     }
 
     /// A crosswalk entry's values.
@@ -978,134 +791,6 @@ impl Shared {
             None => Ok(None),
         }
     }
-
-    /// The numbers of names, unless there are none: then everything is meant.
-    fn numbers<'a>(&self, names: impl ExactSizeIterator<Item = &'a str>) -> Option<Vec<u32>> {
-        (names.len() > 0).then(|| {
-            let levels = self.view.levels();
-            names.filter_map(|name| levels.names.number(name)).collect()
-        })
-    }
-
-    /// The named deliveries that the rest of the selection leaves.
-    fn list_named(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
-        let mut ids = selection.ids.clone();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut found = Vec::new();
-        for id in ids {
-            if selection.after.is_some_and(|after| id <= after) {
-                continue;
-            }
-            if found.len() == selection.limit {
-                break;
-            }
-            let fits = |(row, delivery): &(Row, Delivery)| {
-                let instances = &selection.instances;
-                let lanes = &selection.lanes;
-                (instances.is_empty() || instances.contains(&delivery.instance))
-                    && (lanes.is_empty() || lanes.contains(&delivery.lane))
-                    && may_match(selection, None, None, row)
-                    && matches(selection, delivery)
-            };
-            let named = self.delivery(id)?.filter(fits);
-            found.extend(named.map(|(_, delivery)| delivery));
-        }
-        Ok(found)
-    }
-
-    fn list(&self, selection: &Selection) -> Result<Vec<Delivery>, Error> {
-        if !selection.ids.is_empty() {
-            return self.list_named(selection);
-        }
-        let instances = self.numbers(selection.instances.iter().map(InstanceId::as_str));
-        let lanes = self.numbers(selection.lanes.iter().map(ConnectionId::as_str));
-        let end = key::behind(&[key::ROW]);
-        let mut from = selection.after.map_or(0, |after| after.0.saturating_add(1));
-        let mut found = Vec::new();
-        while found.len() < selection.limit {
-            let rows = self
-                .view
-                .range(&key::row(DeliveryId(from)), &end, LIST_CHUNK)?;
-            let last_chunk = rows.len() < LIST_CHUNK;
-            for (key, row) in rows {
-                let odd = || Error::Index("a row cannot be read".to_owned());
-                let id = DeliveryId(key::last_number(&key).ok_or_else(odd)?);
-                let row = Row::decode(&row).ok_or_else(odd)?;
-                from = id.0.saturating_add(1);
-                if !may_match(selection, instances.as_deref(), lanes.as_deref(), &row) {
-                    continue;
-                }
-                let delivery = read::delivery(&self.journal, id, row.position)?;
-                if matches(selection, &delivery) {
-                    found.push(delivery);
-                    if found.len() == selection.limit {
-                        break;
-                    }
-                }
-            }
-            if last_chunk {
-                break;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// What the row alone can tell.
-fn may_match(
-    selection: &Selection,
-    instances: Option<&[u32]>,
-    lanes: Option<&[u32]>,
-    row: &Row,
-) -> bool {
-    instances.is_none_or(|instances| instances.contains(&row.instance))
-        && lanes.is_none_or(|lanes| lanes.contains(&row.lane))
-        && (selection.states.is_empty() || selection.states.contains(&row.kind))
-        && (selection.classes.is_empty()
-            || row
-                .class
-                .is_some_and(|class| selection.classes.contains(&class)))
-        && selection
-            .since
-            .is_none_or(|since| row.created_s >= since.as_second() - 1)
-        && selection
-            .until
-            .is_none_or(|until| row.created_s <= until.as_second() + 1)
-}
-
-/// What needs the delivery itself.
-fn matches(selection: &Selection, delivery: &Delivery) -> bool {
-    let text = |text: &String| {
-        delivery.event_id == *text
-            || delivery.dedup_key.as_str() == text
-            || delivery
-                .order_key
-                .as_ref()
-                .is_some_and(|key| key.as_str() == text)
-            || delivery
-                .reference
-                .as_ref()
-                .is_some_and(|reference| reference.as_str() == text)
-            || matches!(&delivery.state, DeliveryState::Delivered { receipt }
-                if receipt.0.values().any(|value| says(value, text)))
-    };
-    selection
-        .since
-        .is_none_or(|since| delivery.created_at >= since)
-        && selection
-            .until
-            .is_none_or(|until| delivery.created_at < until)
-        && selection.text.as_ref().is_none_or(text)
-}
-
-/// Whether a value of a receipt is this text, be it text or number.
-fn says(value: &Document, text: &str) -> bool {
-    match value {
-        Document::String(value) => value == text,
-        Document::Number(value) => value.to_string() == text,
-        Document::Null | Document::Bool(_) | Document::Array(_) | Document::Object(_) => false,
-    }
 }
 
 fn document(values: &[u8]) -> Result<Document, Error> {
@@ -1127,16 +812,6 @@ pub(crate) fn prepare(directory: &Path) -> Result<Lock, OpenError> {
             pid,
         }),
         Err(LockError::Io(source)) => Err(failed(source)),
-    }
-}
-
-/// Runs what takes long where it holds up nobody else; on a runtime of one thread there is no such place.
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, tokio::task::JoinError> {
-    match tokio::runtime::Handle::current().runtime_flavor() {
-        tokio::runtime::RuntimeFlavor::CurrentThread => Ok(work()),
-        tokio::runtime::RuntimeFlavor::MultiThread | _ => tokio::task::spawn_blocking(work).await,
     }
 }
 
