@@ -1,7 +1,7 @@
 //! Every code a finding can have, once. Numbers are never used again for something else.
 //!
 //! `E01xx` YAML and shape, `E02xx` names and references, `E03xx` expressions, `E04xx` types and units, `E05xx` safety,
-//! `E06xx` site, `E07xx` cases, `E09xx` not supported in this version.
+//! `E06xx` site, `E07xx` cases.
 
 use crate::diagnostic::Code;
 
@@ -83,7 +83,6 @@ codes! {
     CASE_NAME = "E0702", "the case names something its integration does not have";
     CASE_FILE = "E0703", "a file that the case names";
     CASE_VALUE = "E0704", "a value in the case that does not fit its schema";
-    NOT_SUPPORTED = "E0901", "not supported in this version";
 }
 
 #[cfg(test)]

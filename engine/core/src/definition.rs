@@ -13,7 +13,6 @@ pub mod outline;
 pub mod site;
 pub mod table;
 pub mod tables;
-pub mod unsupported;
 pub mod words;
 
 mod bind;

@@ -3,6 +3,7 @@
 //! No clock, no randomness, no files, no sockets, no environment, no logging: whatever of these a decision needs is an
 //! argument. See `ARCHITECTURE.md` for the map and `docs/guide/glossary.md` for the words.
 
+pub mod calendar;
 pub mod cases;
 pub mod check;
 pub mod codes;

@@ -12,8 +12,9 @@ mod reconcile;
 pub use auth::{Auth, AuthOption, Authorize, Jwt, KeyPlace, OauthClient, OauthRefresh, TokenBody};
 pub use connector::{
     AnswerFormat, BodyFormat, Changes, Circuit, Connector, Cursor, CursorKind, Embedded,
-    EmbeddedFormat, Encoding, EventId, Health, Http, NullStyle, Over, Poll, RateHeaders, RateLimit,
-    ResetFormat, SecretSpec, SignatureEncoding, Trigger, TriggerKind, Verify, Webhook, XmlRules,
+    EmbeddedFormat, Encoding, EventId, Health, Http, NullStyle, Over, Pace, Poll, RateHeaders,
+    RateLimit, ResetFormat, SecretSpec, SignatureEncoding, Trigger, TriggerKind, Verify, Webhook,
+    XmlRules,
 };
 pub use integration::{
     Aggregate, Complete, Fetch, FetchFrom, HoldRule, Integration, Missing, Remember, Require,
@@ -26,13 +27,13 @@ pub use operation::{
 };
 pub use reconcile::{Asking, Each, FoundRule, LineRule, PostedBy, PostedKey, Reconcile};
 
+use crate::calendar::Windows;
 use crate::cases::Case;
 use crate::definition::Located;
 use crate::identity::{ConnectionId, ConnectorId, CrosswalkId, InstanceId, IntegrationId};
 use indexmap::IndexMap;
 use serde_json::Value as Document;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Everything the definition files say. Made by [`Library::load`].
 #[derive(Debug)]
@@ -74,8 +75,8 @@ pub struct Connection {
     pub settings: Document,
     /// Names in the vault, by secret name; several where the connector allows several live values.
     pub secrets: IndexMap<String, Vec<String>>,
-    /// Poll triggers' `every`, where the site overrides them.
-    pub poll_every: IndexMap<String, Duration>,
+    /// How often or when poll triggers ask, where the site overrides that.
+    pub poll_pace: IndexMap<String, Pace>,
     /// The connector's request budget, or the site's own.
     pub rate_limit: Option<RateLimit>,
 }
@@ -93,4 +94,6 @@ pub struct Instance {
     pub params: Document,
     /// The matching table of the site for each name the integration uses.
     pub crosswalks: IndexMap<String, CrosswalkId>,
+    /// When its deliveries may be made: as the site says, else as the integration does. `None`: at any time.
+    pub windows: Option<Windows>,
 }

@@ -71,6 +71,7 @@ impl Generation {
         let context = &self.context;
         for link in self.links.all() {
             self.workers.spawn(Arc::clone(link).guard());
+            self.workers.spawn(Arc::clone(link).keep());
             let (context, links) = (Arc::clone(context), Arc::clone(&self.links));
             self.workers
                 .spawn(Worker::new(context, links, Arc::clone(link)).run());

@@ -5,6 +5,10 @@
 //! acceptance. So a poll reads its list to the end and then accepts it oldest first, in several
 //! commits; see [`backlog`] for how much is held in memory and what happens beyond that.
 //!
+//! # By the calendar
+//! A poll with `at` keeps when it was made last. What was missed while the engine stood still is made
+//! up for once, at the start; one that was never made is made at once.
+//!
 //! # The cursor
 //! It moves only in a commit after which everything older is stored, to a value that the items seen
 //! have, and never back. So a crash in the middle loses nothing: the rest is asked for again, and
@@ -27,13 +31,16 @@ use crate::intake::Router;
 use jiff::Timestamp;
 use ml_connector_core::delivery::{RetryPolicy, Trouble, backoff};
 use ml_connector_core::identity::StreamId;
-use ml_connector_core::plan::{Operation, Poll, Trigger, TriggerKind};
+use ml_connector_core::plan::{Operation, Pace, Poll, Trigger, TriggerKind};
 use ml_connector_store::{Intake, Origin, Print, off_thread};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The first wait after a poll failed; it doubles up to the poll's own interval.
 const FAILED_FIRST: Duration = Duration::from_secs(5);
+
+/// The longest wait after a poll by the calendar failed.
+const FAILED_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long a poll that is woken before its time gathers further calls.
 const WOKEN: Duration = Duration::from_secs(5);
@@ -45,7 +52,7 @@ pub(crate) struct Poller {
     router: Arc<Router>,
     link: Arc<Link>,
     trigger: String,
-    every: Duration,
+    pace: Pace,
     next: Mutex<Option<Timestamp>>,
 }
 
@@ -84,11 +91,11 @@ impl Poller {
                 router: Arc::clone(router),
                 link: Arc::clone(link),
                 trigger: trigger.name.clone(),
-                every: plan
-                    .poll_every
+                pace: plan
+                    .poll_pace
                     .get(&trigger.name)
-                    .copied()
-                    .unwrap_or(poll.every),
+                    .unwrap_or(&poll.pace)
+                    .clone(),
                 next: Mutex::default(),
             })
             .collect()
@@ -103,49 +110,115 @@ impl Poller {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs until the engine stops. The first poll is made at once: the last one may be long ago.
+    /// Runs until the engine stops. The first poll is made at once, because the last one may be long
+    /// ago; by the calendar only where a time was missed.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut failures = 0;
+        let mut due = self.first_due().await;
         loop {
-            if !self.open().await {
+            if !self.wait_until(due).await || !self.open().await {
                 return;
             }
             let began = self.context.now();
             let polled = self.poll().await;
             self.context.counters.polled(polled.is_ok());
-            let due = match polled {
+            due = match polled {
                 Ok(()) => {
                     failures = 0;
-                    later(began, self.every)
+                    self.ran(began).await;
+                    self.after(began)
                 }
-                // The wait is for the connection, at the top of the loop.
-                Err(Failed::Closed) => continue,
+                // The wait is for the connection, before the next try.
+                Err(Failed::Closed) => began,
                 Err(failed) => {
                     let wait = self.after_failure(&failed, failures);
                     failures += 1;
                     later(self.context.now(), wait)
                 }
             };
-            self.set_next(Some(due));
-            let wake = self.context.polls.of(self.link.id(), &self.trigger);
-            let clock = &self.context.seams.clock;
-            tokio::select! {
-                biased;
-                () = self.context.stopping.cancelled() => return,
-                () = clock.sleep_until(due) => {}
-                // Many calls in a row make one poll, and what wakes it may need a moment to be readable.
-                () = wake.notified() => {
-                    let soon = later(self.context.now(), WOKEN).min(due);
-                    self.set_next(Some(soon));
-                    tokio::select! {
-                        biased;
-                        () = self.context.stopping.cancelled() => return,
-                        () = clock.sleep_until(soon) => {}
-                    }
+        }
+    }
+
+    /// When it asks after a start.
+    async fn first_due(&self) -> Timestamp {
+        let now = self.context.now();
+        let Pace::At(calendar) = &self.pace else {
+            return now;
+        };
+        let ran = self.context.store.cursor(&self.ran_id()).await;
+        let ran = ran.unwrap_or_else(|error| {
+            let (connection, trigger) = (self.link.id(), self.trigger.as_str());
+            tracing::error!(%connection, trigger, %error, "cannot read when it was polled last");
+            None
+        });
+        match ran.and_then(|ran| ran.parse::<Timestamp>().ok()) {
+            Some(ran) => calendar.next_after(ran).map_or(now, |due| due.max(now)),
+            None => now,
+        }
+    }
+
+    /// When it asks again after a poll that began then.
+    fn after(&self, began: Timestamp) -> Timestamp {
+        match &self.pace {
+            Pace::Every(every) => later(began, *every),
+            Pace::At(calendar) => calendar.next_after(began).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// Keeps when a poll by the calendar was made, so that the next start knows what was missed.
+    async fn ran(&self, began: Timestamp) {
+        let Pace::At(_) = &self.pace else {
+            return;
+        };
+        let plan = self.link.plan();
+        let intake = Intake {
+            connection: plan.id.clone(),
+            stream: self.ran_id(),
+            origin: Origin::Poll {
+                trigger: self.trigger.clone(),
+            },
+            received_at: self.context.now(),
+            plan_hash: self.context.plan.hash,
+            events: Vec::new(),
+            cursor: Some((self.ran_id(), began.to_string())),
+            prints: None,
+        };
+        if let Err(error) = self.context.store.inbox_accept(intake).await {
+            let (connection, trigger) = (self.link.id(), self.trigger.as_str());
+            tracing::error!(%connection, trigger, %error, "cannot keep when it was polled");
+        }
+    }
+
+    /// What the time of the last poll is kept under. No trigger has such a name.
+    fn ran_id(&self) -> StreamId {
+        StreamId::of(self.link.id(), &format!("{}@ran", self.trigger))
+    }
+
+    /// Waits until it is due, or is woken; `false` if the engine stops first.
+    async fn wait_until(&self, due: Timestamp) -> bool {
+        if due <= self.context.now() {
+            return !self.context.stopping.is_cancelled();
+        }
+        self.set_next(Some(due));
+        let wake = self.context.polls.of(self.link.id(), &self.trigger);
+        let clock = &self.context.seams.clock;
+        tokio::select! {
+            biased;
+            () = self.context.stopping.cancelled() => return false,
+            () = clock.sleep_until(due) => {}
+            // Many calls in a row make one poll, and what wakes it may need a moment to be readable.
+            () = wake.notified() => {
+                let soon = later(self.context.now(), WOKEN).min(due);
+                self.set_next(Some(soon));
+                tokio::select! {
+                    biased;
+                    () = self.context.stopping.cancelled() => return false,
+                    () = clock.sleep_until(soon) => {}
                 }
             }
-            self.set_next(None);
         }
+        self.set_next(None);
+        true
     }
 
     /// Waits until the connection admits calls; `false` if the engine stops first.
@@ -174,10 +247,14 @@ impl Poller {
             Failed::Definition(why) => (why.clone(), None),
             Failed::Store(error) => (error.to_string(), None),
         };
+        let longest = match &self.pace {
+            Pace::Every(every) => *every,
+            Pace::At(_) => FAILED_MAX,
+        };
         let policy = RetryPolicy {
-            first: FAILED_FIRST.min(self.every),
+            first: FAILED_FIRST.min(longest),
             factor_thousandths: 2000,
-            max: self.every,
+            max: longest,
             full_jitter: false,
             give_up_after: Duration::MAX,
         };

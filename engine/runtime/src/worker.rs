@@ -6,13 +6,15 @@
 //! circuit is open nothing is reserved. Where a *source* cannot be read, the integration whose
 //! delivery met that stands aside until that connection admits calls again: its deliveries stay
 //! where they are, and those of other integrations pass them. An integration that a person has
-//! paused stands aside likewise. None of that costs an attempt, a commit or memory per delivery.
+//! paused, or whose windows are closed, stands aside likewise. None of that costs an attempt, a
+//! commit or memory per delivery.
 
 use crate::connection::{Link, Links};
 use crate::context::{Context, later};
 use crate::deliver::{Done, Job};
 use jiff::Timestamp;
 use ml_connector_core::identity::{ConnectionId, DeliveryId, InstanceId};
+use ml_connector_core::plan::Instance;
 use ml_connector_store::Delivery;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub(crate) struct Worker {
     tasks: JoinSet<Event>,
     /// What the tasks have reserved.
     running: HashMap<task::Id, DeliveryId>,
+    /// The integrations of the lane that deliver in windows only.
+    windowed: Vec<Arc<Instance>>,
     /// The integrations that stand aside, by the connection that they wait for.
     aside: HashMap<ConnectionId, BTreeSet<InstanceId>>,
 }
@@ -53,6 +57,12 @@ enum Event {
 impl Worker {
     pub(crate) fn new(context: Arc<Context>, links: Arc<Links>, lane: Arc<Link>) -> Self {
         let wake = context.lanes.of(lane.id());
+        let instances = context.plan.instances.values();
+        let windowed = instances.filter(|one| {
+            let target = &one.integration.sink.connection;
+            one.windows.is_some() && one.connections.get(target) == Some(lane.id())
+        });
+        let windowed = windowed.map(Arc::clone).collect();
         Self {
             context,
             links,
@@ -60,6 +70,7 @@ impl Worker {
             wake,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            windowed,
             aside: HashMap::new(),
         }
     }
@@ -113,6 +124,8 @@ impl Worker {
         let now = self.context.now();
         let mut without = self.context.pauses.all();
         without.extend(self.aside.values().flatten().cloned());
+        let (closed, opens) = self.closed(now);
+        without.extend(closed);
         let without: Vec<InstanceId> = without.into_iter().collect();
         let (context, lane) = (Arc::clone(&self.context), self.lane.id().clone());
         let failed = |error: ml_connector_store::Error| {
@@ -135,10 +148,22 @@ impl Worker {
         match context.store.delivery_next_due(&lane, &without).await {
             Ok(due) => {
                 let floor = if count == 0 { later(now, PAUSE) } else { now };
-                (false, due.map(|due| due.max(floor)))
+                let due = due.map(|due| due.max(floor));
+                (false, due.into_iter().chain(opens).min())
             }
             Err(error) => failed(error),
         }
+    }
+
+    /// The integrations of the lane whose windows are closed, and when the first of them opens.
+    fn closed(&self, now: Timestamp) -> (Vec<InstanceId>, Option<Timestamp>) {
+        let closed: Vec<(InstanceId, Timestamp)> = self
+            .windowed
+            .iter()
+            .filter_map(|one| Some((one.id.clone(), one.windows.as_ref()?.closed_until(now)?)))
+            .collect();
+        let opens = closed.iter().map(|(_, opens)| *opens).min();
+        (closed.into_iter().map(|(id, _)| id).collect(), opens)
     }
 
     fn start(&mut self, delivery: Delivery) {

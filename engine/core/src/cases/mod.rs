@@ -130,7 +130,7 @@ pub fn stage(
             connector: Arc::clone(connector),
             settings: with_defaults(&connector.settings, given),
             secrets: IndexMap::new(),
-            poll_every: IndexMap::new(),
+            poll_pace: IndexMap::new(),
             rate_limit: None,
         };
         (ConnectionId::new(name), Arc::new(connection))
@@ -146,6 +146,8 @@ pub fn stage(
             .collect(),
         params: with_defaults(&integration.params, params),
         crosswalks: integration.tables().iter().map(table).collect(),
+        // A case is about what is written, not when.
+        windows: None,
     };
     (
         instance,

@@ -1,6 +1,6 @@
 //! Puts a library and a site together: only what comes out of here can run.
 
-use super::site::{Site, SiteConnection, SiteIntegration};
+use super::site::{Site, SiteConnection, SiteIntegration, SiteSchedule};
 use super::values::{misfits, nearest_span, with_defaults};
 use super::words;
 use crate::check;
@@ -87,7 +87,7 @@ impl Binder<'_> {
                 id: id.clone(),
                 settings: with_defaults(&connector.settings, &stated.settings),
                 secrets: stated.secrets.clone(),
-                poll_every: stated.poll_every.clone(),
+                poll_pace: stated.poll_pace.clone(),
                 rate_limit: rate_limit(connector.http.rate_limit.as_ref(), stated.rate_limit),
                 connector,
             };
@@ -171,7 +171,7 @@ impl Binder<'_> {
     }
 
     fn polls(&mut self, id: &ConnectionId, stated: &SiteConnection, connector: &Connector) {
-        for trigger in stated.poll_every.keys() {
+        for trigger in stated.poll_pace.keys() {
             let found = connector.triggers.get(trigger);
             if found.is_some_and(|one| matches!(one.kind, TriggerKind::Poll(_)))
                 || self.library.is_broken(&[
@@ -276,6 +276,11 @@ impl Binder<'_> {
                 connections: self.instance_connections(stated, &at, &integration, connections),
                 params: self.params(stated, &at, &integration),
                 crosswalks: self.crosswalks(stated, &at, &integration),
+                windows: match &stated.schedule {
+                    Some(SiteSchedule::Always) => None,
+                    Some(SiteSchedule::In(windows)) => Some(windows.clone()),
+                    None => integration.windows.clone(),
+                },
                 integration,
             };
             if stated.enabled {

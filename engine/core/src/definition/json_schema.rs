@@ -6,7 +6,6 @@
 use super::outline::{self, Part};
 use super::table::{Field, Keys, Need, Rule, Sees, Shape, Table, Tagged};
 use super::tables::DefinitionKind;
-use super::unsupported::{self, UNSUPPORTED};
 use crate::diagnostic::Findings;
 use crate::source::SourceSet;
 use crate::yaml;
@@ -50,7 +49,7 @@ fn object(table: &Table, tag: Option<(&str, &str)>) -> Document {
         needed.push(tag);
     }
     for field in table.fields() {
-        properties.insert(field.name.to_owned(), property(table, field));
+        properties.insert(field.name.to_owned(), property(field));
         if field.need == Need::Required {
             needed.push(field.name);
         }
@@ -73,7 +72,7 @@ fn object(table: &Table, tag: Option<(&str, &str)>) -> Document {
     schema
 }
 
-fn property(table: &Table, field: &Field) -> Document {
+fn property(field: &Field) -> Document {
     let mut schema = shape(&field.shape);
     let mut description = field.doc.to_owned();
     if let Some(names) = sees(&field.shape) {
@@ -83,9 +82,6 @@ fn property(table: &Table, field: &Field) -> Document {
     }
     if let Need::Default(text) = field.need {
         description += &["\n\nDefault: `", text, "`."].concat();
-    }
-    if unsupported::key(UNSUPPORTED, table, field.name).is_some() {
-        description.push_str("\n\nNot supported in this version.");
     }
     if let Some(object) = schema.as_object_mut() {
         object.insert("description".to_owned(), json!(description));
@@ -193,6 +189,8 @@ fn shape(shape: &Shape) -> Document {
         Shape::Size => {
             json!({ "type": ["string", "integer"], "pattern": "^[0-9]+(B|KiB|MiB|GiB)?$", "minimum": 0 })
         }
+        Shape::Cron => text("^\\S+( +\\S+){4}$"),
+        Shape::Zone => text("^[A-Za-z][A-Za-z0-9_+/-]*$"),
         Shape::Factor => {
             json!({ "type": ["number", "string"], "minimum": 1, "maximum": 100, "pattern": "^[0-9]{1,3}(\\.[0-9]{1,3})?$" })
         }
@@ -277,6 +275,8 @@ pub(super) fn sees(shape: &Shape) -> Option<Sees> {
         | Shape::Duration
         | Shape::Size
         | Shape::Factor
+        | Shape::Cron
+        | Shape::Zone
         | Shape::Word(_)
         | Shape::JsonPath
         | Shape::Schema

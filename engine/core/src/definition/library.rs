@@ -9,7 +9,6 @@ use super::schemas::{self, Schemas};
 use super::site::Site;
 use super::structure::{self, Broken};
 use super::tables::{DefinitionKind, case};
-use super::unsupported::{UNSUPPORTED, Unsupported};
 use super::words;
 use crate::codes;
 use crate::definition::located::Located;
@@ -40,7 +39,7 @@ impl Library {
     /// A library with findings holds what could be read, so that further checks can be made of it. It must not be run.
     pub fn load(sources: &SourceSet) -> (Self, Findings) {
         let mut findings = Findings::new();
-        let library = load(sources, UNSUPPORTED, &mut findings);
+        let library = load(sources, &mut findings);
         (library, findings)
     }
 
@@ -82,14 +81,10 @@ fn opens_with(node: &Node) -> Option<(DefinitionKind, Span)> {
     found.min_by_key(|(_, place)| place.start)
 }
 
-pub(super) fn load(
-    sources: &SourceSet,
-    unsupported: &'static [Unsupported],
-    findings: &mut Findings,
-) -> Library {
+pub(super) fn load(sources: &SourceSet, findings: &mut Findings) -> Library {
     let schemas = Schemas::load(sources, findings);
     let mut located = Located::default();
-    let definitions = definitions(sources, unsupported, &mut located, findings);
+    let definitions = definitions(sources, &mut located, findings);
     let mut library = Library {
         connectors: indexmap::IndexMap::new(),
         integrations: indexmap::IndexMap::new(),
@@ -155,16 +150,11 @@ pub(super) fn load(
 /// A site file; other kinds are a finding.
 pub(super) fn load_site(sources: &SourceSet, file: FileId) -> (Option<Site>, Findings) {
     let mut findings = Findings::new();
-    let site = read_site(sources, file, UNSUPPORTED, &mut findings);
+    let site = read_site(sources, file, &mut findings);
     (site, findings)
 }
 
-fn read_site(
-    sources: &SourceSet,
-    file: FileId,
-    unsupported: &'static [Unsupported],
-    findings: &mut Findings,
-) -> Option<Site> {
+fn read_site(sources: &SourceSet, file: FileId, findings: &mut Findings) -> Option<Site> {
     let node = yaml::load(sources, file, findings)?;
     let (kind, place) = identify(&node, findings)?;
     if kind != DefinitionKind::Site {
@@ -173,7 +163,7 @@ fn read_site(
         return None;
     }
     version(&node, findings)?;
-    let broken = structure::check(&node, kind.table(), unsupported, findings);
+    let broken = structure::check(&node, kind.table(), findings);
     let schemas = Schemas::default();
     let context = Context::new(sources, &schemas, &broken, findings);
     let reader = Reader::new(&context, Some(&node), kind.table());
@@ -189,7 +179,6 @@ fn read_site(
 
 fn definitions(
     sources: &SourceSet,
-    unsupported: &'static [Unsupported],
     located: &mut Located,
     findings: &mut Findings,
 ) -> Vec<Definition> {
@@ -201,7 +190,7 @@ fn definitions(
         .filter(|(_, file)| is_yaml(file.name()));
     for (id, file) in yaml {
         let place = placed(file.name());
-        let definition = definition(sources, id, unsupported, findings);
+        let definition = definition(sources, id, findings);
         let stated = definition.as_ref().map(|one| (one.kind, one.name.as_str()));
         if let Some((kind, name)) = place.filter(|place| stated != Some(*place)) {
             located.add_unreadable(kind, name);
@@ -307,12 +296,7 @@ fn placed(path: &str) -> Option<(DefinitionKind, &str)> {
 }
 
 /// Reads one file. `None` if it cannot be used at all; why has been reported.
-fn definition(
-    sources: &SourceSet,
-    file: FileId,
-    unsupported: &'static [Unsupported],
-    findings: &mut Findings,
-) -> Option<Definition> {
+fn definition(sources: &SourceSet, file: FileId, findings: &mut Findings) -> Option<Definition> {
     let node = yaml::load(sources, file, findings)?;
     let (kind, _) = identify(&node, findings)?;
     if kind == DefinitionKind::Site {
@@ -324,7 +308,7 @@ fn definition(
         });
     }
     version(&node, findings)?;
-    let mut broken = structure::check(&node, kind.table(), unsupported, findings);
+    let mut broken = structure::check(&node, kind.table(), findings);
     if kind == DefinitionKind::Case {
         for (name, entry) in lower::case::raw_answers(&node) {
             let path = ["fetch", name, "response"];
@@ -415,6 +399,12 @@ fn version(node: &Node, findings: &mut Findings) -> Option<()> {
                 );
             }
             Some(())
+        }
+        Some(scalar) if scalar.text == VERSION => {
+            let what = "the version must be the number 1";
+            let finding = Diagnostic::error(codes::VERSION, place, what);
+            findings.push(finding.help("write `version: 1`, without quotes"));
+            None
         }
         Some(scalar) => {
             let what = format!("version `{}` of the language is not known", scalar.text);

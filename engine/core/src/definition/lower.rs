@@ -12,8 +12,9 @@ pub(super) mod site;
 mod trigger;
 
 use super::reader::Reader;
+use crate::calendar::{Calendar, Windows};
 use crate::delivery::{Class, RetryPolicy};
-use crate::plan::Encoding;
+use crate::plan::{Encoding, Pace};
 
 /// Every class by its word.
 fn classes() -> [(&'static str, Class); Class::ALL.len()] {
@@ -25,6 +26,29 @@ const ENCODINGS: [(&str, Encoding); 3] = [
     ("windows-1252", Encoding::Windows1252),
     ("auto", Encoding::Auto),
 ];
+
+/// Times by the calendar; `None` for what was reported.
+fn calendar(reader: &Reader<'_, '_>) -> Option<Calendar> {
+    Calendar::compile(&reader.text("cron"), &reader.text("zone")).ok()
+}
+
+/// Windows by the calendar; `None` for what was reported.
+fn windows(reader: &Reader<'_, '_>) -> Option<Windows> {
+    let lasts = reader.duration("lasts");
+    Some(Windows {
+        opens: calendar(reader)?,
+        lasts,
+    })
+}
+
+/// How often or when a poll asks; `None` for what was reported.
+fn pace(reader: &Reader<'_, '_>) -> Option<Pace> {
+    let at = reader
+        .opt_object("at")
+        .map(|one| calendar(&one).map(Pace::At));
+    let every = reader.opt_duration("every").map(Pace::Every);
+    at.unwrap_or(every)
+}
 
 fn retry(reader: &Reader<'_, '_>) -> RetryPolicy {
     RetryPolicy {

@@ -5,7 +5,6 @@ use super::outline::{self, Part};
 use super::structure::expected;
 use super::table::{Field, Keys, Need, Rule, Shape, Table};
 use super::tables::DefinitionKind;
-use super::unsupported::{UNSUPPORTED, Unsupported};
 use super::words::join;
 use std::collections::HashSet;
 
@@ -21,17 +20,6 @@ pub fn reference() -> String {
                 push(&mut text, &section(part));
             }
         }
-    }
-    push(&mut text, "\n## Not supported in this version\n\n");
-    push(
-        &mut text,
-        "The language has a place for these; `validate` refuses them until the engine can do them.\n\n",
-    );
-    for refused in UNSUPPORTED {
-        push(
-            &mut text,
-            &format!("- {}: {}\n", refused_name(refused), refused.help),
-        );
     }
     text
 }
@@ -173,6 +161,8 @@ fn value(shape: &Shape) -> String {
         | Shape::Duration
         | Shape::Size
         | Shape::Factor
+        | Shape::Cron
+        | Shape::Zone
         | Shape::Word(_)
         | Shape::Braced(_)
         | Shape::JsonPath
@@ -197,12 +187,5 @@ fn told(rule: &Rule) -> String {
         Rule::AtMostOne(keys) => format!("No more than one of {}.", join(keys)),
         Rule::OnlyWith { keys, with } => format!("{} only beside {}.", join(keys), join(with)),
         Rule::Needs { key, needs } => format!("`{key}` needs `{needs}`."),
-    }
-}
-
-fn refused_name(refused: &Unsupported) -> String {
-    match refused.word {
-        Some(word) => format!("`{}: {word}` in {}", refused.key, link(refused.table)),
-        None => format!("`{}` in {}", refused.key, link(refused.table)),
     }
 }

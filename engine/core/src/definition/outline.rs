@@ -92,6 +92,8 @@ fn add_shape(shape: &'static Shape, found: &mut Vec<Part>) {
         | Shape::Duration
         | Shape::Size
         | Shape::Factor
+        | Shape::Cron
+        | Shape::Zone
         | Shape::Word(_)
         | Shape::Expression(_)
         | Shape::Braced(_)

@@ -1,8 +1,10 @@
 //! The site file, as far as it stands for itself. [`crate::plan::Plan::bind`] puts it together with a library.
 
 use super::structure;
+use crate::calendar::Windows;
 use crate::diagnostic::Findings;
 use crate::identity::{ConnectionId, ConnectorId, IntegrationId};
+use crate::plan::Pace;
 use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::{Node, Value};
 use indexmap::IndexMap;
@@ -56,12 +58,21 @@ pub struct SiteConnection {
     pub settings: Document,
     /// Names in the vault, by secret name.
     pub secrets: IndexMap<String, Vec<String>>,
-    /// Polls' `every`, by trigger.
-    pub poll_every: IndexMap<String, Duration>,
+    /// How often or when polls ask, by trigger.
+    pub poll_pace: IndexMap<String, Pace>,
     /// Requests and window, where they differ from the connector's.
     pub rate_limit: Option<(u32, Duration)>,
     /// The file of extra certificates that it trusts, as written.
     pub certificates: Option<String>,
+}
+
+/// When deliveries may be made, as a site states it.
+#[derive(Debug, Clone)]
+pub enum SiteSchedule {
+    /// At any time.
+    Always,
+    /// In these windows.
+    In(Windows),
 }
 
 /// An integration as the site states it.
@@ -77,6 +88,8 @@ pub struct SiteIntegration {
     pub connections: IndexMap<String, ConnectionId>,
     /// The site's matching table for the integration's names, where they differ.
     pub crosswalks: IndexMap<String, String>,
+    /// When its deliveries may be made, where that is not as the integration says.
+    pub schedule: Option<SiteSchedule>,
     /// Whether it runs.
     pub enabled: bool,
     /// Its place in the list of the file.

@@ -4,14 +4,13 @@
 
 mod scalars;
 
-use super::table::{Field, Keys, Need, Rule, Shape, Table, Tagged};
+use super::table::{Keys, Need, Rule, Shape, Table, Tagged};
 use super::tables::content;
-use super::unsupported::{self, Unsupported};
 use super::words::{self, join};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Findings};
 use crate::source::Span;
-use crate::yaml::{Entry, Kind, Node, NodeId, Scalar, Value};
+use crate::yaml::{Entry, Kind, Node, NodeId, Value};
 use scalars::{IDENTIFIER_HELP, NAME_HELP};
 use std::collections::HashSet;
 
@@ -19,16 +18,10 @@ use std::collections::HashSet;
 pub(super) type Broken = HashSet<NodeId>;
 
 /// Checks a whole definition file.
-pub(super) fn check(
-    node: &Node,
-    table: &'static Table,
-    unsupported: &'static [Unsupported],
-    findings: &mut Findings,
-) -> Broken {
+pub(super) fn check(node: &Node, table: &'static Table, findings: &mut Findings) -> Broken {
     let mut walk = Walk {
         findings,
         broken: Broken::new(),
-        unsupported,
         path: Vec::new(),
     };
     walk.object(node, None, table, None);
@@ -47,7 +40,6 @@ pub(super) fn check_part(
     let mut walk = Walk {
         findings,
         broken: Broken::new(),
-        unsupported: &[],
         path,
     };
     walk.object(node, key, table, None);
@@ -71,7 +63,6 @@ pub(super) fn point(node: &Node, key: Option<Span>) -> Span {
 struct Walk<'a> {
     findings: &'a mut Findings,
     broken: Broken,
-    unsupported: &'static [Unsupported],
     path: Vec<String>,
 }
 
@@ -148,6 +139,8 @@ impl Walk<'_> {
             | Shape::Duration
             | Shape::Size
             | Shape::Factor
+            | Shape::Cron
+            | Shape::Zone
             | Shape::Word(_)
             | Shape::Expression(_)
             | Shape::Braced(_)
@@ -183,14 +176,7 @@ impl Walk<'_> {
                 continue;
             };
             self.path.push(entry.key.clone());
-            if let Some(refused) = unsupported::key(self.unsupported, table, field.name) {
-                let what = format!("{} is not supported in this version", self.here());
-                let finding = Diagnostic::error(codes::NOT_SUPPORTED, entry.key_span, what);
-                self.report(&entry.value, finding.help(refused.help));
-            } else {
-                self.value(&entry.value, Some(entry.key_span), &field.shape);
-                self.word_supported(entry, table, field);
-            }
+            self.value(&entry.value, Some(entry.key_span), &field.shape);
             self.path.pop();
         }
         let place = point(node, key);
@@ -236,26 +222,6 @@ impl Walk<'_> {
         meant
     }
 
-    fn word_supported(&mut self, entry: &Entry, table: &'static Table, field: &'static Field) {
-        let Some(scalar) = entry.value.scalar() else {
-            return;
-        };
-        if let Some(refused) =
-            unsupported::word(self.unsupported, table.name, field.name, &scalar.text)
-        {
-            self.refuse_word(&entry.value, scalar, refused);
-        }
-    }
-
-    fn refuse_word(&mut self, node: &Node, scalar: &Scalar, refused: &Unsupported) {
-        let what = format!(
-            "`{}: {}` is not supported in this version",
-            refused.key, scalar.text
-        );
-        let finding = Diagnostic::error(codes::NOT_SUPPORTED, node.span, what);
-        self.report(node, finding.help(refused.help));
-    }
-
     fn tagged(&mut self, node: &Node, key: Option<Span>, tagged: &'static Tagged) {
         if !matches!(node.value, Value::Map(_)) {
             return self.wrong_type(node, key, "a map", None);
@@ -286,10 +252,8 @@ impl Walk<'_> {
             }
             return;
         };
-        let variant = tag
-            .scalar()
-            .and_then(|scalar| Some((scalar, tagged.variant(&scalar.text)?)));
-        let Some((scalar, table)) = variant else {
+        let variant = tag.scalar().and_then(|scalar| tagged.variant(&scalar.text));
+        let Some(table) = variant else {
             self.broken.insert(node.id);
             self.path.push(tagged.tag.to_owned());
             match tag.scalar() {
@@ -302,12 +266,6 @@ impl Walk<'_> {
             self.path.pop();
             return;
         };
-        if let Some(refused) =
-            unsupported::word(self.unsupported, tagged.name, tagged.tag, &scalar.text)
-        {
-            self.broken.insert(node.id);
-            return self.refuse_word(tag, scalar, refused);
-        }
         self.object(node, key, table, Some((tagged.tag, &words)));
     }
 
@@ -501,6 +459,8 @@ pub(super) fn expected(shape: &Shape) -> String {
         Shape::Duration | Shape::DurationTemplate(_) => "a length of time".to_owned(),
         Shape::Size => "a number of bytes".to_owned(),
         Shape::Factor => "a factor from 1 to 100".to_owned(),
+        Shape::Cron => "a cron expression of five fields".to_owned(),
+        Shape::Zone => "a time zone".to_owned(),
         Shape::Word(words) => format!("one of {}", join(words)),
         Shape::Expression(_) => "an expression".to_owned(),
         Shape::Braced(_) => "an expression in braces".to_owned(),

@@ -97,6 +97,10 @@ pub enum Shape {
     Size,
     /// What a wait is multiplied by: `2`, `1.5`.
     Factor,
+    /// A cron expression of five fields.
+    Cron,
+    /// A name of the time zone database.
+    Zone,
     /// One of these words.
     Word(&'static [&'static str]),
     /// An expression without braces.

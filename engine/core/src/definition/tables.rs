@@ -1,7 +1,6 @@
 //! The tables of the definition language: what each kind of definition may say.
 //!
-//! Words in `docs` are the manual's words. A key that is stated here and not yet honoured stands in
-//! [`super::unsupported`].
+//! Words in `docs` are the manual's words.
 
 mod auth;
 pub(super) mod case;

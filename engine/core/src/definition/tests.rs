@@ -11,7 +11,6 @@ mod schemas;
 use super::library;
 use super::shipped_tests::show;
 use super::site::Site;
-use super::unsupported::{UNSUPPORTED, Unsupported};
 use crate::diagnostic::Findings;
 use crate::plan::{Library, Plan};
 use crate::source::SourceSet;
@@ -139,21 +138,21 @@ fn with(file: &str, from: &str, to: &str) -> SourceSet {
     sources
 }
 
-fn load(sources: &SourceSet, unsupported: &'static [Unsupported]) -> (Library, String) {
+fn load(sources: &SourceSet) -> (Library, String) {
     let mut findings = Findings::new();
-    let library = library::load(sources, unsupported, &mut findings);
+    let library = library::load(sources, &mut findings);
     (library, show(sources, findings.sorted(sources)))
 }
 
 /// The findings of the samples with one text replaced.
 fn found(file: &str, from: &str, to: &str) -> String {
-    load(&with(file, from, to), &[]).1
+    load(&with(file, from, to)).1
 }
 
 fn bind(site: &str) -> (Option<Plan>, String) {
     let mut sources = samples();
     let file = sources.add("ml-connector.yaml", site);
-    let (library, _) = load(&sources, &[]);
+    let (library, _) = load(&sources);
     let (site, mut findings) = Site::load(&sources, file);
     let plan = site.map(|site| {
         let (plan, more) = Plan::bind(&library, &site);
@@ -161,18 +160,4 @@ fn bind(site: &str) -> (Option<Plan>, String) {
         plan
     });
     (plan, show(&sources, findings.sorted(&sources)))
-}
-
-#[test]
-fn what_this_version_cannot_do_is_refused_and_nothing_else() {
-    let (_, findings) = load(&samples(), UNSUPPORTED);
-    let codes: Vec<_> = findings
-        .lines()
-        .filter(|line| line.starts_with('E'))
-        .collect();
-    assert!(
-        codes.iter().all(|line| line.starts_with("E0901")),
-        "{findings}"
-    );
-    assert_eq!(codes.len(), UNSUPPORTED.len(), "{findings}");
 }

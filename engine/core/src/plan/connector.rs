@@ -1,6 +1,7 @@
 //! Connectors: how a system is reached, and where its events come from.
 
 use super::{Auth, Operation, OutcomeRule};
+use crate::calendar::Calendar;
 use crate::identity::ConnectorId;
 use crate::template::{Expression, Path, Template, fingerprint};
 use crate::value::scalar_text;
@@ -357,6 +358,15 @@ pub enum SignatureEncoding {
     Base64,
 }
 
+/// How often or when a poll asks.
+#[derive(Debug, Clone)]
+pub enum Pace {
+    /// Again after this time.
+    Every(Duration),
+    /// By the calendar.
+    At(Calendar),
+}
+
 /// A poll.
 #[derive(Debug)]
 pub struct Poll {
@@ -364,8 +374,8 @@ pub struct Poll {
     pub operation: String,
     /// Its input. Sees `settings`, `cursor`, `over`, `now`.
     pub with: IndexMap<String, Template>,
-    /// How often; a site may override it.
-    pub every: Duration,
+    /// How often or when; a site may override it.
+    pub pace: Pace,
     /// How the cursor moves, if there is one.
     pub cursor: Option<Cursor>,
     /// A list for each of whose items the poll is made.

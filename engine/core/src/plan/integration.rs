@@ -1,6 +1,7 @@
 //! Integrations: which events, what is read, what is written.
 
 use super::{Connector, Reconcile, Tree};
+use crate::calendar::Windows;
 use crate::delivery::{Class, RetryPolicy};
 use crate::identity::IntegrationId;
 use crate::template::{Expression, Template};
@@ -40,6 +41,8 @@ pub struct Integration {
     pub remember: Vec<Remember>,
     /// Spacing and end of retries.
     pub retry: RetryPolicy,
+    /// When deliveries may be made; a site may override it. `None`: at any time.
+    pub windows: Option<Windows>,
     /// Makes one delivery of several events; then everything from `requires` on sees `events` and `group` in place of
     /// `event`.
     pub aggregate: Option<Aggregate>,

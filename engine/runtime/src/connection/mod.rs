@@ -9,6 +9,7 @@ mod budget;
 mod caller;
 mod circuit;
 mod guard;
+mod keep;
 mod read;
 
 pub(crate) use caller::{Caller, NOTHING};

@@ -23,6 +23,7 @@ mod repeats;
 mod replays;
 mod requires;
 mod routes;
+mod schedules;
 mod sequences;
 mod sessions;
 mod stops;

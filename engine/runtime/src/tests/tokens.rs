@@ -1,7 +1,7 @@
 //! Tokens: asked for by one task at a time, renewed in time, kept before use.
 
 use super::definitions::{
-    BEARER, CHOSEN, CLIENT_CREDENTIALS, REFRESH_TOKEN, REFUSED, SIGNED, STALE,
+    AUTHORIZED, BEARER, CHOSEN, CLIENT_CREDENTIALS, REFRESH_TOKEN, REFUSED, SIGNED, STALE,
 };
 use super::systems::Fault;
 use super::world::World;
@@ -107,6 +107,30 @@ async fn a_rotated_refresh_token_is_kept_before_its_access_token_is_used() {
     );
     // It was kept in memory until it could be stored: the old one may be void.
     assert_eq!(asked.len(), 2, "{asked:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_renewed_in_time_though_nothing_is_asked() {
+    let world = World::with(&[(BEARER, AUTHORIZED), ("every: 10m", "every: 90d")]).await;
+    let issued = async |times: usize| {
+        world
+            .until_true("it was renewed", async || {
+                world.payments.state().issued.len() >= times
+            })
+            .await;
+        assert_eq!(world.payments.state().issued.len(), times);
+    };
+    issued(1).await;
+    for times in 2..=5 {
+        world.payments.state().rotate_to = Some(format!("rotated-{times}"));
+        world.clock.advance(7 * 24 * 3600 * SECOND);
+        issued(times).await;
+    }
+    assert_eq!(
+        world.secrets.get("pay/token").unwrap().expose(),
+        "rotated-5"
+    );
     world.stop().await;
 }
 

@@ -204,10 +204,16 @@ impl World {
     /// The store is closed in order, because a test has only one process: what a killed process leaves in the store is the
     /// store's own test. What matters here is what the engine had not settled.
     pub(super) async fn crash_and_restart(&mut self) {
+        self.away_for(Duration::ZERO).await;
+    }
+
+    /// The same, and the other one starts so much later.
+    pub(super) async fn away_for(&mut self, time: Duration) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
         self.store().close().await.unwrap();
+        self.clock.advance(time);
         self.restart().await;
     }
 

@@ -1,7 +1,7 @@
 //! The integration file.
 
 use super::super::reader::Reader;
-use super::{classes, content, names, reconcile, retry};
+use super::{classes, content, names, reconcile, retry, windows};
 use crate::codes;
 use crate::definition::words;
 use crate::delivery::Class;
@@ -29,8 +29,6 @@ pub(in crate::definition) fn lower(
     let id = reader.text("integration");
     let title = reader.opt_text("title").unwrap_or_else(|| id.clone());
     reader.opt_text("version");
-    // Refused by the structural check for now; asked for here so that the rows are not forgotten when they are allowed.
-    reader.opt_object("schedule");
     names::check_keys(reader, &["requires", "fetch"], names::INTEGRATION);
     Integration {
         id: IntegrationId::new(id),
@@ -55,6 +53,7 @@ pub(in crate::definition) fn lower(
         sink: sink(&reader.object("sink")),
         remember: reader.objects("remember").iter().map(remember).collect(),
         retry: retry(&reader.object("retry")),
+        windows: reader.opt_object("schedule").and_then(|one| windows(&one)),
         aggregate: reader.opt_object("aggregate").map(|one| aggregate(&one)),
         reconcile: reader
             .opt_object("reconcile")

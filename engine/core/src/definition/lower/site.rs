@@ -1,8 +1,9 @@
 //! The site file.
 
 use super::super::reader::Reader;
+use super::{pace, windows};
 use crate::codes;
-use crate::definition::site::{Site, SiteConnection, SiteIntegration, VaultKey};
+use crate::definition::site::{Site, SiteConnection, SiteIntegration, SiteSchedule, VaultKey};
 use crate::diagnostic::Diagnostic;
 use crate::identity::{ConnectionId, ConnectorId, IntegrationId};
 use crate::yaml::Node;
@@ -88,9 +89,9 @@ fn connection(reader: &Reader<'_, '_>) -> SiteConnection {
             .entries("secrets")
             .map(|(name, node)| (name.to_owned(), names(node)))
             .collect(),
-        poll_every: polls
+        poll_pace: polls
             .iter()
-            .filter_map(|(name, one)| Some((name.clone(), one.opt_duration("every")?)))
+            .filter_map(|(name, one)| Some((name.clone(), pace(one)?)))
             .collect(),
         rate_limit: reader
             .opt_object("rate_limit")
@@ -126,6 +127,11 @@ fn integration(reader: &Reader<'_, '_>, at: usize) -> Option<SiteIntegration> {
             .entries("crosswalks")
             .map(|(name, node)| (name.to_owned(), text(node)))
             .collect(),
+        schedule: match reader.scalar_or_object("schedule") {
+            Some(one) => windows(&one).map(SiteSchedule::In),
+            // The one word that can stand there.
+            None => reader.opt_text("schedule").map(|_| SiteSchedule::Always),
+        },
         enabled: reader.flag("enabled"),
         at,
     })

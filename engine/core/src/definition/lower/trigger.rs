@@ -1,13 +1,15 @@
 //! Triggers.
 
 use super::super::reader::Reader;
+use super::pace;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{
-    Changes, Cursor, CursorKind, EventId, Over, Poll, SignatureEncoding, Trigger, TriggerKind,
-    Verify, Webhook,
+    Changes, Cursor, CursorKind, EventId, Over, Pace, Poll, SignatureEncoding, Trigger,
+    TriggerKind, Verify, Webhook,
 };
 use serde_json::{Value as Document, json};
+use std::time::Duration;
 
 pub(super) fn lower(name: String, kind: &str, reader: &Reader<'_, '_>) -> Trigger {
     let within = (kind == "webhook")
@@ -143,7 +145,8 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
         changes: by_content.then_some(changes),
         operation: reader.text("operation"),
         with: reader.templates("with").collect(),
-        every: reader.duration("every"),
+        // Neither has been reported.
+        pace: pace(reader).unwrap_or(Pace::Every(Duration::ZERO)),
         cursor: reader.opt_object("cursor").map(|one| cursor(&one)),
     }
 }

@@ -3,6 +3,7 @@
 use super::super::table::Shape;
 use super::super::words::{self, join};
 use super::{Walk, braced, expected};
+use crate::calendar;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -54,6 +55,14 @@ impl Walk<'_> {
             Shape::Factor => {
                 let help = "write a number with at most three decimals, e.g. `2` or `1.5`";
                 self.written(node, key, shape, words::factor(text).err(), help);
+            }
+            Shape::Cron => {
+                let wrong = calendar::expression(text).err();
+                self.written(node, key, shape, wrong, calendar::CRON_HELP);
+            }
+            Shape::Zone => {
+                let wrong = calendar::time_zone(text).err();
+                self.written(node, key, shape, wrong, calendar::ZONE_HELP);
             }
             Shape::Identifier => self.name(node, key, shape, words::is_identifier, IDENTIFIER_HELP),
             Shape::Name => self.name(node, key, shape, words::is_name, NAME_HELP),
@@ -153,7 +162,8 @@ impl Walk<'_> {
     pub(super) fn count(&mut self, node: &Node, key: Option<Span>, min: u64, max: u64) {
         let expected = format!("a whole number from {min} to {max}");
         let Some(scalar) = node.scalar().filter(|scalar| scalar.kind == Kind::Integer) else {
-            return self.wrong_type(node, key, &expected, None);
+            let help = "write digits alone, e.g. `1000`";
+            return self.wrong_type(node, key, &expected, Some(help));
         };
         if !scalar
             .text

@@ -3,6 +3,7 @@
 use super::operation::CLASS_WORDS;
 use super::reconcile::RECONCILE;
 use super::scopes;
+use super::trigger::TIMES;
 use crate::definition::table::{Keys, Rule, Shape, Table, default, optional, required};
 
 pub(crate) static INTEGRATION: Table = Table {
@@ -86,7 +87,7 @@ pub(crate) static INTEGRATION: Table = Table {
         optional(
             "schedule",
             Shape::Object(&SCHEDULE),
-            "When deliveries may be made. None: at any time.",
+            "When deliveries may be made. None: at any time. A site may override it.",
         ),
         optional(
             "aggregate",
@@ -327,23 +328,18 @@ pub(crate) static RETRY: Table = Table {
     rules: &[],
 };
 
-static SCHEDULE: Table = Table {
+pub(super) static SCHEDULE: Table = Table {
     name: "Schedule",
-    doc: "When deliveries may be made.",
-    rows: &[&[
-        required(
-            "cron",
-            Shape::Text,
-            "When a window opens, as a cron expression of five fields.",
-        ),
-        default(
-            "zone",
-            Shape::Text,
-            "UTC",
-            "The time zone of `cron`, e.g. `Europe/London`.",
-        ),
-        required("lasts", Shape::Duration, "How long a window stays open."),
-    ]],
+    doc: "When deliveries may be made: windows that open by the calendar. What is under way when one closes is finished; \
+          further steps, retries and look-ups wait for the next.",
+    rows: &[
+        TIMES,
+        &[required(
+            "lasts",
+            Shape::Duration,
+            "How long a window stays open.",
+        )],
+    ],
     rules: &[],
 };
 

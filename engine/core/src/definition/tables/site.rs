@@ -1,5 +1,7 @@
 //! The site file: one installation. No secret value is ever in it.
 
+use super::integration::SCHEDULE;
+use super::trigger::AT;
 use crate::definition::table::{Keys, Rule, Shape, Table, default, optional, required};
 
 pub(crate) static SITE: Table = Table {
@@ -129,7 +131,7 @@ static CONNECTION: Table = Table {
             "poll",
             Shape::Map(Keys::Identifier, &Shape::Object(&POLL_OVERRIDE)),
             "{}",
-            "Other intervals for its polls, by trigger.",
+            "Other intervals or times for its polls, by trigger.",
         ),
         optional(
             "rate_limit",
@@ -166,9 +168,12 @@ static RATE_LIMIT: Table = Table {
 
 static POLL_OVERRIDE: Table = Table {
     name: "PollOverride",
-    doc: "How often a poll asks here.",
-    rows: &[&[required("every", Shape::Duration, "How often.")]],
-    rules: &[],
+    doc: "How often, or at which times, a poll asks here.",
+    rows: &[&[
+        optional("every", Shape::Duration, "How often."),
+        optional("at", Shape::Object(&AT), "At which times."),
+    ]],
+    rules: &[Rule::ExactlyOne(&["every", "at"])],
 };
 
 static INSTANCE: Table = Table {
@@ -198,6 +203,14 @@ static INSTANCE: Table = Table {
             Shape::Map(Keys::Identifier, &Shape::Name),
             "{}",
             "This site's matching table for each name the integration uses. Default: the one of the same name.",
+        ),
+        optional(
+            "schedule",
+            Shape::ScalarOr {
+                scalar: &Shape::Word(&["none"]),
+                other: &Shape::Object(&SCHEDULE),
+            },
+            "Other windows than the integration's, in which deliveries may be made here; `none`: at any time.",
         ),
         default("enabled", Shape::Flag, "true", "Whether it runs."),
     ]],

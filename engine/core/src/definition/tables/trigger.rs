@@ -176,10 +176,16 @@ static POLL: Table = Table {
                 "{}",
                 "Its input. `now` is when the poll began, in RFC 3339.",
             ),
-            required(
+            optional(
                 "every",
                 Shape::Duration,
                 "How often. A site may override it.",
+            ),
+            optional(
+                "at",
+                Shape::Object(&AT),
+                "At which times. What was missed while the engine stood still is made up for once, at its start. A site may \
+                 override it.",
             ),
             optional(
                 "cursor",
@@ -222,10 +228,37 @@ static POLL: Table = Table {
         COMMON,
     ],
     rules: &[
+        Rule::ExactlyOne(&["every", "at"]),
         Rule::AtMostOne(&["cursor", "over"]),
         Rule::AtMostOne(&["cursor", "fingerprint"]),
     ],
 };
+
+/// Times by the calendar.
+pub(super) static AT: Table = Table {
+    name: "At",
+    doc: "Times by the calendar. Where `cron` states its hours, a time in the hour that is left out when clocks go on comes \
+          when they have gone on, and one in the hour that is there twice when they go back comes the first time. For every \
+          hour (`*`) it follows the clock on the wall.",
+    rows: &[TIMES],
+    rules: &[],
+};
+
+/// What says a time by the calendar.
+pub(super) static TIMES: &[Field] = &[
+    required(
+        "cron",
+        Shape::Cron,
+        "The times, as a cron expression of five fields: minute, hour, day of the month, month, weekday. `\"0 6 * * 1-5\"` is \
+         six o'clock from Monday to Friday.",
+    ),
+    default(
+        "zone",
+        Shape::Zone,
+        "UTC",
+        "The time zone of `cron`, e.g. `Europe/London`.",
+    ),
+];
 
 static FINGERPRINT: Table = Table {
     name: "Fingerprint",

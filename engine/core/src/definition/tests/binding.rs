@@ -70,7 +70,7 @@ fn each_mistake_is_one_finding() {
             "use: netledger-payfast/bils",
             "E0604 ml-connector.yaml:20:10",
         ),
-        ("name: north/bills\n", "\n", "E0201 ml-connector.yaml:26:10"),
+        ("name: north/bills\n", "\n", "E0201 ml-connector.yaml:27:10"),
         (
             "account: \"1200\"",
             "account: 1200",
@@ -121,10 +121,21 @@ fn each_mistake_is_one_finding() {
             "every: 2 minutes",
             "E0115 ml-connector.yaml:13:29",
         ),
+        ("30 5 * * 1-5", "30 5 * *", "E0115 ml-connector.yaml:13:55"),
+        (
+            "zone: Europe/Paris",
+            "zone: Europe/Pairs",
+            "E0115 ml-connector.yaml:25:43",
+        ),
+        (
+            "every: 2m",
+            "every: 2m, at: { cron: \"0 6 * * *\" }",
+            "E0114 ml-connector.yaml:13:33",
+        ),
         (
             "enabled: true",
             "enabled: yes",
-            "E0112 ml-connector.yaml:25:14",
+            "E0112 ml-connector.yaml:26:14",
         ),
     ] {
         let text = found(from, to);

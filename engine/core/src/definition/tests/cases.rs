@@ -8,7 +8,7 @@ const CASE: &str = "mappings/netledger-payfast/cases/bill.yaml";
 
 #[test]
 fn an_event_file_keeps_its_digits() {
-    let (library, _) = load(&samples(), &[]);
+    let (library, _) = load(&samples());
     let case = library
         .cases
         .iter()
@@ -22,7 +22,7 @@ fn an_event_file_keeps_its_digits() {
 
 #[test]
 fn not_there_is_said_by_null_and_by_an_empty_map() {
-    let (library, _) = load(&samples(), &[]);
+    let (library, _) = load(&samples());
     let case = library
         .cases
         .iter()

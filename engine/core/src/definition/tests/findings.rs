@@ -101,7 +101,7 @@ fn twenty_mistakes_are_twenty_findings() {
 
 pub(super) fn sorted(sources: &SourceSet) -> Vec<Diagnostic> {
     let mut findings = Findings::new();
-    library::load(sources, &[], &mut findings);
+    library::load(sources, &mut findings);
     findings.sorted(sources)
 }
 
@@ -140,7 +140,7 @@ fn a_name_defined_twice_names_both_places() {
         .find(|(name, _)| name.contains("payfast/connector"))
         .unwrap();
     sources.add("more/copy.yaml", text);
-    let (_, text) = load(&sources, &[]);
+    let (_, text) = load(&sources);
     assert!(
         text.starts_with("E0201 more/copy.yaml:2:12: the connector `payfast` is defined twice"),
         "{text}"
@@ -155,7 +155,7 @@ fn places_and_what_was_reported_can_be_asked_for() {
         "find_bill:\n    kind: read",
         "find_bill:\n    kind: reed",
     );
-    let (library, _) = load(&sources, &[]);
+    let (library, _) = load(&sources);
     let show = |path: &[&str]| {
         library
             .span(path)

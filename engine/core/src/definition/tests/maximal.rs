@@ -4,7 +4,6 @@ use super::super::context::ASKED;
 use super::super::outline::{Part, parts};
 use super::super::table::{Shape, Table};
 use super::super::tables::{DefinitionKind, case};
-use super::super::unsupported::UNSUPPORTED;
 use super::super::{library, structure};
 use super::*;
 use crate::yaml::{self, Node};
@@ -17,25 +16,6 @@ fn all_rows() -> Rows {
     for part in DefinitionKind::ALL.into_iter().flat_map(parts) {
         if let Part::Table(table) | Part::Variant { table, .. } = part {
             rows.extend(table.fields().map(|field| (table.name, field.name)));
-        }
-    }
-    rows
-}
-
-/// The rows below what is refused as a whole: nobody reads them yet.
-fn refused_rows() -> Rows {
-    let mut rows = Rows::new();
-    for refused in UNSUPPORTED.iter().filter(|one| one.word.is_none()) {
-        for part in DefinitionKind::ALL.into_iter().flat_map(parts) {
-            let Part::Table(table) = part else { continue };
-            let field = if table.name == refused.table {
-                table.field(refused.key)
-            } else {
-                None
-            };
-            if let Some(Shape::Object(inner)) = field.map(|field| &field.shape) {
-                rows.extend(inner.fields().map(|field| (inner.name, field.name)));
-            }
         }
     }
     rows
@@ -88,7 +68,7 @@ fn every_row_is_written_in_a_sample_and_read_by_lowering() {
         let text = SITE.replace("env: VAULT_KEY", &format!("{name}: key"));
         sites.push(sources.add(&format!("{name}.yaml"), &text));
     }
-    let (_, findings) = load(&sources, &[]);
+    let (_, findings) = load(&sources);
     assert_eq!(findings, "");
     let mut rows = Rows::new();
     for (id, _) in sources.files() {
@@ -111,7 +91,6 @@ fn every_row_is_written_in_a_sample_and_read_by_lowering() {
     let unwritten: Vec<_> = all.difference(&rows).collect();
     assert!(unwritten.is_empty(), "no sample says {unwritten:?}");
     let asked = ASKED.with_borrow(Clone::clone);
-    let asked: Rows = asked.union(&refused_rows()).copied().collect();
     let unread: Vec<_> = all.difference(&asked).collect();
     assert!(unread.is_empty(), "lowering never reads {unread:?}");
 }
@@ -119,7 +98,7 @@ fn every_row_is_written_in_a_sample_and_read_by_lowering() {
 /// What was lowered, in full: a value that is read and dropped on the way is missing here.
 #[test]
 fn what_is_written_arrives() {
-    let (library, findings) = load(&samples(), &[]);
+    let (library, findings) = load(&samples());
     assert_eq!(findings, "");
     insta::assert_debug_snapshot!("connectors", library.connectors);
     let mut integrations = String::new();
@@ -137,7 +116,7 @@ fn what_is_written_arrives() {
     assert_eq!(findings, "");
     let plan = plan.unwrap();
     let shown = |one: &crate::plan::Connection| {
-        let polls = &one.poll_every;
+        let polls = &one.poll_pace;
         format!(
             "{} {} {} {:?} {polls:?} {:?}",
             one.id, one.connector.id, one.settings, one.secrets, one.rate_limit
@@ -147,8 +126,8 @@ fn what_is_written_arrives() {
     insta::assert_debug_snapshot!("connections", connections);
     let shown = |one: &crate::plan::Instance| {
         format!(
-            "{} {} {:?} {} {:?}",
-            one.id, one.integration.id, one.connections, one.params, one.crosswalks
+            "{} {} {:?} {} {:?} {:?}",
+            one.id, one.integration.id, one.connections, one.params, one.crosswalks, one.windows
         )
     };
     let instances: Vec<_> = plan.instances.values().map(|one| shown(one)).collect();

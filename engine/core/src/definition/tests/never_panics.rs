@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn check(sources: &SourceSet) {
     let mut findings = Findings::new();
-    library::load(sources, UNSUPPORTED, &mut findings);
+    library::load(sources, &mut findings);
     for (id, _) in sources.files() {
         findings.extend(Site::load(sources, id).1);
     }

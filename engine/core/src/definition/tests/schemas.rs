@@ -9,7 +9,7 @@ const COMMON: &str = "schemas/netledger/common.json";
 
 #[test]
 fn a_schema_that_refers_to_other_files_stands_alone() {
-    let (library, _) = load(&samples(), &[]);
+    let (library, _) = load(&samples());
     let connector = &library.connectors["netledger"];
     let schema = &connector.operations["find_bill"].result.schema;
     let validator = jsonschema::validator_for(schema).unwrap();
@@ -40,7 +40,7 @@ fn schemas_may_refer_to_one_another_in_a_circle() {
         "\"link\": { \"type\": [\"string\", \"null\"] }",
         circle,
     );
-    let (library, findings) = load(&sources, &[]);
+    let (library, findings) = load(&sources);
     assert_eq!(findings, "");
     let schema = &library.schemas["netledger/record.json"];
     let definitions: Vec<_> = schema["$defs"].as_object().unwrap().keys().collect();
@@ -126,7 +126,7 @@ fn a_schema_in_place_is_checked_where_it_stands() {
 
 #[test]
 fn properties_without_default_and_not_optional_are_required() {
-    let (library, _) = load(&samples(), &[]);
+    let (library, _) = load(&samples());
     let connector = &library.connectors["netledger"];
     assert_eq!(connector.settings["required"], json!(["base_url"]));
     assert_eq!(connector.settings["additionalProperties"], json!(false));
@@ -134,7 +134,7 @@ fn properties_without_default_and_not_optional_are_required() {
 
 #[test]
 fn the_hash_changes_with_what_is_run_and_not_with_where_it_lies() {
-    let of = |sources: &SourceSet| load(sources, &[]).0.hash;
+    let of = |sources: &SourceSet| load(sources).0.hash;
     let plain = of(&samples());
     assert_ne!(plain, of(&with(RECORD, "\"id\"", "\"ident\"")));
     assert_ne!(plain, of(&with(CONNECTOR, "NetLedger", "Netledger")));

@@ -1,0 +1,165 @@
+//! Polls and deliveries by the calendar. The tests begin on Monday 16 March 2026 at 08:00 in London, where clocks go on
+//! on Sunday 29 March.
+
+use super::world::World;
+use ml_connector_core::delivery::StateKind;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Weekdays at six, in London.
+const BY_CALENDAR: (&str, &str) = (
+    "every: 10m",
+    "at: { cron: \"0 6 * * 1-5\", zone: Europe/London }",
+);
+/// The same for the site alone.
+const HERE: (&str, &str) = (
+    "    connector: payfast\n",
+    "    connector: payfast\n    poll: { sweep: { at: { cron: \"0 6 * * 1-5\", zone: Europe/London } } }\n",
+);
+/// Deliveries from eight to ten in the evening.
+const EVENINGS: (&str, &str) = (
+    "retry: { first: 5s,",
+    "schedule: { cron: \"0 20 * * *\", zone: Europe/London, lasts: 2h }\nretry: { first: 5s,",
+);
+
+async fn polled(world: &World, times: u64) {
+    world
+        .until_true("it has polled", async || {
+            world.engine().counters().polls >= times
+        })
+        .await;
+    assert_eq!(world.engine().counters().polls, times);
+}
+
+/// Nothing happens: whatever was woken has had its turn.
+async fn quiet(world: &World, times: u64) {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    world.connection("pay").await;
+    assert_eq!(world.engine().counters().polls, times);
+}
+
+#[tokio::test]
+async fn a_poll_by_the_calendar_asks_at_its_times_only() {
+    for change in [BY_CALENDAR, HERE] {
+        let world = World::with(&[change]).await;
+        polled(&world, 1).await;
+        // The first one was made at once, at eight. The next is due tomorrow at six.
+        world.clock.advance(22 * HOUR - SECOND);
+        quiet(&world, 1).await;
+        world.clock.advance(SECOND);
+        polled(&world, 2).await;
+        // From Friday on, nothing before Monday.
+        for n in 3..=5 {
+            world.clock.advance(DAY);
+            polled(&world, n).await;
+        }
+        world.clock.advance(2 * DAY);
+        quiet(&world, 5).await;
+        world.clock.advance(DAY);
+        polled(&world, 6).await;
+        // On 30 March six o'clock in London is five o'clock in Greenwich: an hour earlier than the Monday before.
+        for _ in 0..4 {
+            let next = world.engine().counters().polls + 1;
+            world.clock.advance(DAY);
+            polled(&world, next).await;
+        }
+        world.clock.advance(3 * DAY - HOUR - SECOND);
+        quiet(&world, 10).await;
+        world.clock.advance(SECOND);
+        polled(&world, 11).await;
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_is_made_up_for_once_and_nothing_else_is_polled_at_a_start() {
+    let mut world = World::with(&[BY_CALENDAR]).await;
+    polled(&world, 1).await;
+    // Back in the afternoon of the same day: nothing was missed.
+    world.away_for(6 * HOUR).await;
+    quiet(&world, 0).await;
+    // Three mornings were missed.
+    world.away_for(3 * DAY).await;
+    polled(&world, 1).await;
+    quiet(&world, 1).await;
+    // Friday, two in the afternoon: the next is due on Monday.
+    world.clock.advance(2 * DAY + 15 * HOUR);
+    quiet(&world, 1).await;
+    world.clock.advance(HOUR);
+    polled(&world, 2).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_poll_by_the_calendar_that_fails_is_tried_again_until_it_is_made() {
+    let world = World::with(&[BY_CALENDAR]).await;
+    polled(&world, 1).await;
+    let away = vec![super::systems::Fault::Status(503, None); 2];
+    world.payments.fail("GET /events", &away);
+    world.clock.advance(22 * HOUR);
+    world
+        .while_time_passes("it is made up for", SECOND, async || {
+            (world.engine().counters().polls == 2).then_some(())
+        })
+        .await;
+    assert!(world.engine().counters().polls_failed >= 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn deliveries_are_made_while_a_window_is_open_and_wait_for_the_next() {
+    let world = World::with(&[EVENINGS]).await;
+    world.collect("PM1", 100).await;
+    world.clock.advance(12 * HOUR - SECOND);
+    quiet(&world, world.engine().counters().polls).await;
+    assert_eq!(world.state("PM1").await.kind(), StateKind::Pending);
+    assert!(
+        world.ledger.posted().is_empty(),
+        "nothing is sent before eight"
+    );
+    assert_eq!(world.delivery("PM1").await.progress.attempts, 0);
+    world.clock.advance(SECOND);
+    world.until_state("PM1", "delivered").await;
+    // An hour later it is still open.
+    world.clock.advance(HOUR);
+    world.collect("PM2", 100).await;
+    world.until_state("PM2", "delivered").await;
+    // At ten it closes.
+    world.clock.advance(HOUR);
+    world.collect("PM3", 100).await;
+    quiet(&world, world.engine().counters().polls).await;
+    assert_eq!(world.state("PM3").await.kind(), StateKind::Pending);
+    world.clock.advance(22 * HOUR);
+    world.until_state("PM3", "delivered").await;
+    assert_eq!(world.ledger.posted().len(), 3);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_site_opens_other_windows_or_all_of_the_day() {
+    let always = (
+        "use: payfast-netledger/receipts",
+        "use: payfast-netledger/receipts\n    schedule: none",
+    );
+    let world = World::with(&[EVENINGS, always]).await;
+    world.collect("PM1", 100).await;
+    world.until_state("PM1", "delivered").await;
+    world.stop().await;
+    let mornings = (
+        "use: payfast-netledger/receipts",
+        "use: payfast-netledger/receipts\n    schedule: { cron: \"30 8 * * *\", zone: Europe/London, lasts: 1h }",
+    );
+    let world = World::with(&[EVENINGS, mornings]).await;
+    world.collect("PM1", 100).await;
+    world.clock.advance(HOUR / 2 - SECOND);
+    quiet(&world, world.engine().counters().polls).await;
+    assert!(world.ledger.posted().is_empty());
+    world.clock.advance(SECOND);
+    world.until_state("PM1", "delivered").await;
+    world.stop().await;
+}
