@@ -167,6 +167,9 @@ fn find(kind: Kind, name: &str, offset: usize) -> Result<&'static Spec, CompileE
     let error = CompileError::new(offset, format!("there is no {} `{name}`", kind.word()));
     Err(match filters::nearest(kind, name) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
+        None if matches!(name, "float" | "number" | "num" | "to_number") => {
+            error.help("`decimal` reads an exact number, `int` a whole one")
+        }
         None => error,
     })
 }

@@ -59,7 +59,26 @@ pub(super) fn expression(source: &str) -> Result<Lowered, CompileError> {
             .help("write it without `{{` and `}}`"));
     }
     let tree = machinery::parse_expr(source).map_err(|error| syntax_error(source, &error))?;
+    check_tokens(source)?;
     lower(&tree)
+}
+
+/// The parser stops without a word at a character that begins nothing, if what stands before it is an expression: it would
+/// read `a && b` as `a`.
+fn check_tokens(source: &str) -> Result<(), CompileError> {
+    let mut end = 0;
+    for token in machinery::tokenize(source, true, SyntaxConfig::default()) {
+        match token {
+            Ok((_, span)) => end = span.end_offset as usize,
+            Err(error) => {
+                let rest = source.get(end..).unwrap_or_default();
+                let offset = end + (rest.len() - rest.trim_start().len());
+                let why = error.detail().unwrap_or("unexpected character");
+                return Err(with_help(source, offset, why.to_owned()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The operands of an expression's outermost `and`s; the whole expression where it is no such
@@ -152,7 +171,33 @@ fn syntax_error(source: &str, error: &minijinja::Error) -> CompileError {
     } else {
         error.range().map_or(0, |range| range.start)
     };
-    CompileError::new(offset, why)
+    with_help(source, offset, why)
+}
+
+/// What was probably meant by what stands there.
+fn with_help(source: &str, offset: usize, why: String) -> CompileError {
+    let rest = source.get(offset..).unwrap_or_default();
+    let help = if rest.starts_with("&&") {
+        Some("write `and`")
+    } else if rest.starts_with("||") {
+        Some("write `or`")
+    } else if rest.starts_with('!') && !rest.starts_with("!=") {
+        Some("write `not`")
+    } else if rest.starts_with('?') {
+        Some("write `a if condition else b`")
+    } else if why.contains("end of variable block") {
+        Some("an expression in braces ends with `}}`")
+    } else if rest.starts_with('=') && !rest.starts_with("==") {
+        Some("`==` compares")
+    } else if rest.starts_with(['\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}']) {
+        Some("a word processor has put curly quotes there: write straight ones")
+    } else {
+        None
+    };
+    match help {
+        Some(help) => CompileError::new(offset, why).help(help),
+        None => CompileError::new(offset, why),
+    }
 }
 
 fn lower(tree: &ast::Expr<'_>) -> Result<Lowered, CompileError> {

@@ -41,7 +41,7 @@ pub fn load(sources: &SourceSet, file: FileId, findings: &mut Findings) -> Optio
             Ok((event, span)) => loader.take(event, span),
             Err(error) => {
                 let at = loader.offset(error.marker().index());
-                loader.syntax(at, error.info());
+                loader.syntax(text, at, error.info());
                 return None;
             }
         }
@@ -50,6 +50,33 @@ pub fn load(sources: &SourceSet, file: FileId, findings: &mut Findings) -> Optio
         }
     }
     Some(loader.finish())
+}
+
+/// Where a slip stands that the parser notices later or in other words: its place, what it is, and how to mend it.
+fn slip(text: &str, at: usize, info: &str) -> Option<(usize, &'static str, &'static str)> {
+    let line = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    if info.contains("tab") {
+        // The tab stands in the indentation of this line or of the next one that is not empty.
+        let mut from = line;
+        for line in text.get(line..)?.split_inclusive('\n').take(3) {
+            let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line.get(..indentation)?.find('\t') {
+                return Some((from + tab, "a tab", "indent with spaces"));
+            }
+            from += line.len();
+        }
+    }
+    if info.contains("simple key expect") {
+        let above = text.get(..line)?.trim_end();
+        let begin = above.rfind('\n').map_or(0, |end| end + 1);
+        let colon = above.get(begin..)?.find(':')?;
+        return Some((
+            begin + colon,
+            "a key ends with a colon and a space",
+            "write a space after the colon",
+        ));
+    }
+    None
 }
 
 /// A list or map whose end has not come yet.
@@ -147,7 +174,14 @@ impl<'a> Loader<'a> {
         self.findings.push(finding);
     }
 
-    fn syntax(&mut self, at: u32, info: &str) {
+    fn syntax(&mut self, text: &str, at: u32, info: &str) {
+        // Of some slips the parser notices only what they lead to.
+        if let Some((at, label, help)) = slip(text, at as usize, info) {
+            let at = to_u32(at);
+            let span = Span::new(self.file, at, at);
+            let finding = Diagnostic::error(codes::YAML_SYNTAX, span, "this is not YAML");
+            return self.report(finding.label(label).help(help));
+        }
         let span = Span::new(self.file, at, at);
         let mut finding =
             Diagnostic::error(codes::YAML_SYNTAX, span, "this is not YAML").label(info);
@@ -158,6 +192,13 @@ impl<'a> Loader<'a> {
             finding = finding.help("put a text that starts with `*` into quotes");
         } else if info.contains("quoted scalar") {
             finding = finding.help("the closing quote is missing");
+        } else if info.contains("expected key") {
+            finding = finding.help(
+                "keys of one map begin in the same column: compare this line with those above",
+            );
+        } else if info.contains("expected ','") {
+            finding = finding
+                .help("put a text that contains `: `, `,` or a bracket into quotes, and close every bracket");
         }
         self.report(finding);
     }
@@ -218,7 +259,7 @@ impl<'a> Loader<'a> {
                         let what = "this number has to be quoted";
                         let finding = Diagnostic::error(codes::AMBIGUOUS_NUMBER, span, what);
                         let finding = finding.label(ambiguous.why);
-                        self.report(finding.help("put it into quotes to keep it as it is written"));
+                        self.report(finding.help(ambiguous.help()));
                         return Node {
                             id,
                             span,

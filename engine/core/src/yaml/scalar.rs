@@ -46,6 +46,17 @@ pub(super) struct Ambiguous {
     pub(super) why: &'static str,
 }
 
+impl Ambiguous {
+    /// What to write instead.
+    pub(super) fn help(self) -> &'static str {
+        if self.why.contains("zeros") {
+            "put it into quotes to keep it as it is written; where a number is wanted, leave the zeros out"
+        } else {
+            "put it into quotes to keep it as it is written"
+        }
+    }
+}
+
 impl Scalar {
     /// Text.
     pub(super) fn text(text: String, style: Style) -> Self {

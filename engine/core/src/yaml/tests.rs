@@ -81,6 +81,10 @@ fn what_definitions_do_not_use_is_one_finding_each() {
         ("? [a]\n: b", "E0105 1:3"),
         ("a: &x [*x]", "E0105 1:8"),
         ("a: *x", "E0101 1:4"),
+        // What the parser notices is the line after.
+        ("a:\n  b: 1\n\tc: 2", "E0101 3:1"),
+        ("a:\n\tb: 1", "E0101 2:1"),
+        ("a: 1\ntitle:What\nb: 2", "E0101 2:6"),
         ("a: b: c", "E0101 1:5"),
         ("a: 'x", "E0101 1:4"),
     ] {

@@ -121,7 +121,10 @@ fn unknown_name(context: &Context<'_>, leaf: &Leaf<'_>, root: &Segment) -> Diagn
         Some(name) => finding
             .label(not_one_of(leaf.scope.names()))
             .help(format!("did you mean `{name}`?")),
-        None => finding.label(not_one_of(leaf.scope.names())),
+        None => finding.label(not_one_of(leaf.scope.names())).help(format!(
+            "where a text is meant, quote it: `'{}'`",
+            root.name
+        )),
     }
 }
 

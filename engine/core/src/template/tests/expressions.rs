@@ -88,6 +88,37 @@ fn comparisons_are_exact_across_kinds_of_number() {
     ]);
 }
 
+/// The parser alone would read these as what stands before the odd character.
+#[test]
+fn nothing_of_an_expression_is_left_out() {
+    for (source, offset, help) in [
+        ("payment.id == 'a' && payment.id", 18, Some("write `and`")),
+        (
+            "payment.id ? 1 : 2",
+            11,
+            Some("write `a if condition else b`"),
+        ),
+        ("payment.id; payment.id", 10, None),
+        (
+            "payment.id == 'a' \u{2019}",
+            18,
+            Some("a word processor has put curly quotes there: write straight ones"),
+        ),
+    ] {
+        let error = Expression::compile(source).unwrap_err();
+        assert_eq!(error.why, "unexpected character", "{source}");
+        assert_eq!(
+            (error.offset, error.help.as_deref()),
+            (offset, help),
+            "{source}"
+        );
+        assert!(
+            Template::compile(&format!("{{{{ {source} }}}}")).is_err(),
+            "{source}"
+        );
+    }
+}
+
 #[test]
 fn floats_are_impossible() {
     for (source, why) in [
