@@ -19,6 +19,7 @@ mod connect;
 mod definitions;
 mod diagnostics;
 mod flows;
+mod guide;
 mod kill;
 mod operator;
 mod scenarios;

@@ -68,7 +68,7 @@ impl Root {
             advise(
                 format!("there are no definitions in or above `{}`", path.display()),
                 "definitions lie in folders named `connectors` and `mappings`; \
-                 `ml-connector new mapping NAME` starts one",
+                 `ml-connector new connector NAME` begins them here",
             )
         })
     }

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `new`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "Examples:\n  \
+    ml-connector new connector tallybook --openapi tallybook.yaml\n  \
     ml-connector new mapping netledger-payfast/bills --from payfast.events --to netledger.create_bill\n\n\
     `ml-connector validate` then says what is left to do: every `TODO` is a finding that lists what could stand there.")]
 pub(crate) struct Args {
@@ -105,7 +106,8 @@ fn new_connector(
         }
         None => None,
     };
-    let root = Root::above(Path::new("."))?;
+    // The first connector of all makes the folders.
+    let root = Root::above(Path::new(".")).unwrap_or_else(|_| PathBuf::from("."));
     let (files, lost) = connector::files(name, document.as_ref());
     for (file, text) in files {
         let file = root.join(&file);
