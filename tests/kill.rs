@@ -246,11 +246,19 @@ async fn round(run: Run, records: usize) -> Tally {
     let lab = Lab::new(&world);
     let mut dice = Dice(seed);
     let full = mode == Mode::Full;
-    let start = |full: bool| match full {
-        true => lab.start_with_little_room(LITTLE_ROOM_KIB),
-        false => lab.start(),
+    // Until a start is refused for want of room: then somebody makes room.
+    let mut little_room = full;
+    let mut start = || {
+        if little_room {
+            match lab.start_with_little_room(LITTLE_ROOM_KIB) {
+                Ok(engine) => return engine,
+                Err(refused) => assert!(refused.contains(NO_ROOM), "{refused}"),
+            }
+            little_room = false;
+        }
+        lab.start()
     };
-    let mut engine = start(full);
+    let mut engine = start();
     for table in &lab.tables {
         let file = format!("{table}.csv");
         lab.fine(
@@ -271,7 +279,7 @@ async fn round(run: Run, records: usize) -> Tally {
                     engine.kill().unwrap();
                     engine.wait().unwrap();
                     kills += 1;
-                    engine = start(full);
+                    engine = start();
                 }
             }
         }

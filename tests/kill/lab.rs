@@ -68,11 +68,13 @@ impl Lab {
 
     /// Starts the engine and waits until it takes webhooks.
     pub(super) fn start(&self) -> Child {
-        self.until_ready(self.sealed.command(RUN))
+        let started = self.until_ready(self.sealed.command(RUN));
+        started.unwrap_or_else(|ended| panic!("{ended}"))
     }
 
     /// Starts the engine with a limit on the size of every file that it writes, so that at some time the disk is full.
-    pub(super) fn start_with_little_room(&self, kib: u64) -> Child {
+    /// A start for which there is no room is refused; then it says why.
+    pub(super) fn start_with_little_room(&self, kib: u64) -> Result<Child, String> {
         let engine = self.sealed.command(RUN);
         // `ulimit -f` counts blocks of 512 bytes; its signal is ignored, since a full disk sends none.
         let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
@@ -87,7 +89,7 @@ impl Lab {
         self.until_ready(limited)
     }
 
-    fn until_ready(&self, mut command: Command) -> Child {
+    fn until_ready(&self, mut command: Command) -> Result<Child, String> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -102,16 +104,17 @@ impl Lab {
         let begun = Instant::now();
         while !ready(self.admin) {
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("the engine ended with {status}:\n{}", self.log_tail());
+                let tail = self.log_tail();
+                return Err(format!("the engine ended with {status}:\n{tail}"));
             }
             assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < Duration::from_secs(240),
                 "not ready:\n{}",
                 self.log_tail()
             );
             std::thread::sleep(Duration::from_millis(3));
         }
-        child
+        Ok(child)
     }
 
     /// Waits until the engine has nothing under way: what stands in the target may still have to be confirmed.
