@@ -79,9 +79,7 @@ impl Cast {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut address = String::new();
         out.read_line(&mut address).unwrap();
-        if address.is_empty() {
-            panic!("{:?}", Connecting::ends(child, ""));
-        }
+        assert!(!address.is_empty(), "{:?}", Connecting::ends(child, ""));
         Connecting {
             child,
             _out: out,

@@ -49,7 +49,7 @@ async fn a_poll_by_the_calendar_asks_at_its_times_only() {
         let world = World::with(&[change]).await;
         polled(&world, 1).await;
         // The first one was made at once, at eight. The next is due tomorrow at six.
-        world.clock.advance(22 * HOUR - SECOND);
+        world.clock.advance((22 * HOUR).saturating_sub(SECOND));
         quiet(&world, 1).await;
         world.clock.advance(SECOND);
         polled(&world, 2).await;
@@ -68,7 +68,7 @@ async fn a_poll_by_the_calendar_asks_at_its_times_only() {
             world.clock.advance(DAY);
             polled(&world, next).await;
         }
-        world.clock.advance(3 * DAY - HOUR - SECOND);
+        world.clock.advance((3 * DAY).saturating_sub(HOUR + SECOND));
         quiet(&world, 10).await;
         world.clock.advance(SECOND);
         polled(&world, 11).await;
@@ -115,7 +115,7 @@ async fn a_poll_by_the_calendar_that_fails_is_tried_again_until_it_is_made() {
 async fn deliveries_are_made_while_a_window_is_open_and_wait_for_the_next() {
     let world = World::with(&[EVENINGS]).await;
     world.collect("PM1", 100).await;
-    world.clock.advance(12 * HOUR - SECOND);
+    world.clock.advance((12 * HOUR).saturating_sub(SECOND));
     quiet(&world, world.engine().counters().polls).await;
     assert_eq!(world.state("PM1").await.kind(), StateKind::Pending);
     assert!(
@@ -156,7 +156,7 @@ async fn a_site_opens_other_windows_or_all_of_the_day() {
     );
     let world = World::with(&[EVENINGS, mornings]).await;
     world.collect("PM1", 100).await;
-    world.clock.advance(HOUR / 2 - SECOND);
+    world.clock.advance((HOUR / 2).saturating_sub(SECOND));
     quiet(&world, world.engine().counters().polls).await;
     assert!(world.ledger.posted().is_empty());
     world.clock.advance(SECOND);
