@@ -27,6 +27,10 @@ use tokio::runtime::Runtime;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long nothing must have moved before the clock does.
 const GLANCE: Duration = Duration::from_millis(3);
+
+/// Before the clock moves further than this, it is looked again whether really nothing moves.
+const LEAP: SignedDuration = SignedDuration::from_hours(1);
+const LOOK_BEFORE_LEAP: Duration = Duration::from_millis(200);
 /// Most webhooks put to the engine at a time.
 const WEBHOOKS_AT_ONCE: usize = 64;
 
@@ -320,6 +324,14 @@ impl Story {
             .filter(|at| *at > now)
             .min();
         if let Some(next) = next {
+            // Whoever is slow to say when it wants to be woken would miss a long leap.
+            if next.duration_since(now) > LEAP {
+                tokio::time::sleep(LOOK_BEFORE_LEAP).await;
+                let sooner = self.clock.next_wake().is_some_and(|wake| wake < next);
+                if sooner || self.moves().await != before {
+                    return;
+                }
+            }
             self.clock.advance_to(next);
             for (_, system) in &self.systems {
                 lock(&**system).tick(self.now());

@@ -3,9 +3,12 @@
 use crate::cli::Sealed;
 use ml_connector_simulators::demo::{self, Listen, World};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How the engine is started.
@@ -221,11 +224,19 @@ impl Lab {
     }
 }
 
+/// A free port, never the same one twice, that no outgoing connection is given while the engine is down: it is below all
+/// of those (Linux: 32768 and up).
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    static TAKEN: AtomicU64 = AtomicU64::new(0);
+    let first = *FIRST.get_or_init(|| RandomState::new().build_hasher().finish() % 10_000);
+    loop {
+        let next = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let port = 20_000 + u16::try_from(next).unwrap();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 pub(super) fn ready(admin: SocketAddr) -> bool {

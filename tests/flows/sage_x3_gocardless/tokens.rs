@@ -8,6 +8,9 @@ use ml_connector_simulators::sage_x3::{Fault, On};
 /// Calls that ask for tokens.
 const TOKEN: &str = "/v1/token";
 
+/// After so long the token that was asked for at the start is of no use any more.
+const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(6);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_ends_in_the_middle_is_renewed_and_its_successor_kept() {
     let cast = Cast::new();
@@ -65,6 +68,7 @@ async fn a_new_refresh_token_is_kept_before_its_access_token_is_used() {
 async fn a_refresh_token_lost_between_gateway_and_engine_stops_everything_and_loses_nothing() {
     let cast = Cast::new();
     let mut story = cast.start(CLOUD, &[RECEIPTS]).await;
+    story.pass(TOKEN_LIFE).await;
     cast.collect(&story, 1);
     cast.announce(&story);
     // The gateway has changed the token, and the engine never hears of the new one.
@@ -88,6 +92,7 @@ async fn a_gateway_with_a_grace_takes_the_old_refresh_token_once_more() {
         ..Switches::default()
     });
     let mut story = cast.start(CLOUD, &[RECEIPTS]).await;
+    story.pass(TOKEN_LIFE).await;
     cast.collect(&story, 1);
     cast.announce(&story);
     story.crash_during(ERP, TOKEN, Moment::AfterEffect).await;
