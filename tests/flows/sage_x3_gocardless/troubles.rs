@@ -60,7 +60,7 @@ async fn an_outage_costs_only_time() {
         }
         cast.collect(&story, 1);
         cast.announce(&story);
-        story.pass(SignedDuration::from_hours(60)).await;
+        story.pass(SignedDuration::from_hours(8)).await;
         let receipts = named(RECEIPTS);
         assert_eq!(story.count(&receipts, StateKind::Delivered).await, 4);
         assert_eq!(lock(&cast.x3).entries().count(), 4);
