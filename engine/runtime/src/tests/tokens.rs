@@ -116,7 +116,12 @@ async fn a_refresh_token_is_renewed_in_time_though_nothing_is_asked() {
     let issued = async |times: usize| {
         world
             .until_true("it was renewed", async || {
-                world.payments.state().issued.len() >= times
+                let renewed = world.payments.state().issued.len() >= times;
+                if !renewed {
+                    // Day by day: whoever keeps the token may not have gone to sleep yet.
+                    world.clock.advance(24 * 3600 * SECOND);
+                }
+                renewed
             })
             .await;
         assert_eq!(world.payments.state().issued.len(), times);
@@ -124,7 +129,6 @@ async fn a_refresh_token_is_renewed_in_time_though_nothing_is_asked() {
     issued(1).await;
     for times in 2..=5 {
         world.payments.state().rotate_to = Some(format!("rotated-{times}"));
-        world.clock.advance(7 * 24 * 3600 * SECOND);
         issued(times).await;
     }
     assert_eq!(
