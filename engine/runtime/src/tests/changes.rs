@@ -48,7 +48,7 @@ async fn poll(world: &World, list: &[Document]) {
     world.payments.state().events = list.to_vec();
     let counters = world.engine().counters();
     let before = counters.polls + counters.polls_failed;
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     world
         .until_true("it has polled", async || {
             let counters = world.engine().counters();

@@ -116,7 +116,7 @@ async fn an_outage_costs_no_attempts_and_one_probe_at_a_time() {
     }
     // Probes come after 5, 10, 20 and 40 s; the first three find it still away.
     for (probe, wait) in [(1, 5), (2, 10), (3, 20)] {
-        world.clock.advance(wait * SECOND);
+        world.advance(wait * SECOND).await;
         world
             .until_true("a probe was made", async || {
                 world.ledger.count("GET /version") == probe
@@ -147,7 +147,7 @@ async fn an_outage_costs_no_attempts_and_one_probe_at_a_time() {
             "waiting costs nothing"
         );
     }
-    world.clock.advance(40 * SECOND);
+    world.advance(40 * SECOND).await;
     world.until_circuit("ledger", "closed").await;
     world
         .while_time_passes("everything is delivered", SECOND, async || {

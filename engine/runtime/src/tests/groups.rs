@@ -103,7 +103,7 @@ async fn a_group_that_a_system_does_not_call_complete_waits_until_its_end() {
     let world = World::with(&changes).await;
     world.collect("PM1", 1).await;
     for _ in 0..30 {
-        world.clock.advance(MINUTE);
+        world.advance(MINUTE).await;
         tokio::task::yield_now().await;
     }
     assert!(

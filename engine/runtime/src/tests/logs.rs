@@ -19,7 +19,7 @@ async fn logs_name_the_record_and_hold_no_secret() {
     world.until_state("PM-log-2", "uncertain").await;
     world.secrets.set("ledger/password", "a-wrong-password");
     world.ledger.state().session = None;
-    world.clock.advance(Duration::from_secs(200));
+    world.advance(Duration::from_secs(200)).await;
     world.until_circuit("ledger", "open").await;
     let delivery = world.delivery("PM-log-1").await;
     let log = log();

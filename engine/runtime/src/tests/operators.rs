@@ -127,7 +127,7 @@ async fn a_paused_connection_is_left_alone_until_it_is_resumed() {
     for n in 0..5 {
         world.collect(&format!("PM{n}"), 100).await;
     }
-    world.clock.advance(3600 * SECOND);
+    world.advance(3600 * SECOND).await;
     assert_eq!(
         world
             .connection("ledger")
@@ -165,7 +165,7 @@ async fn a_pause_outlives_the_engine() {
     assert_eq!(world.engine().execute(pause).await, Reply::Done);
     world.crash_and_restart().await;
     world.collect("PM1", 100).await;
-    world.clock.advance(3600 * SECOND);
+    world.advance(3600 * SECOND).await;
     let paused = world.connection("ledger").await.circuit.pause.unwrap();
     assert_eq!(
         (paused.actor.as_str(), paused.reason.as_str()),
@@ -211,7 +211,7 @@ async fn a_paused_integration_waits_and_its_events_are_taken_in() {
     let waits = async || states(&world).await == wanted;
     world.until_true("only the other one goes on", waits).await;
     world.crash_and_restart().await;
-    world.clock.advance(60 * SECOND);
+    world.advance(60 * SECOND).await;
     assert_eq!(states(&world).await, wanted);
     let Reply::Status(status) = world.engine().execute(Command::Status).await else {
         panic!()
@@ -328,7 +328,7 @@ async fn an_integration_is_paused_and_resumed_over_the_api_with_a_reason() {
     };
     assert!(paused().await);
     world.collect("PM1", 100).await;
-    world.clock.advance(60 * SECOND);
+    world.advance(60 * SECOND).await;
     assert_eq!(world.state("PM1").await.kind(), StateKind::Pending);
     let body = json!({ "reason": "mended" });
     served.post(&path("resume"), &body).await.fine();

@@ -43,7 +43,7 @@ async fn an_answer_that_is_lost_is_looked_up_and_adopted() {
     world.until_state("PM1", "uncertain").await;
     // Before the settle time is over nothing is asked.
     assert_eq!(world.ledger.count("GET /receipts"), 0);
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     let delivery = world.until_state("PM1", "delivered").await;
     let DeliveryState::Delivered { receipt } = delivery.state else {
         panic!()
@@ -66,7 +66,7 @@ async fn what_is_proven_absent_is_sent_again_and_not_before() {
     world.ledger.fail("POST /receipts", &[Fault::CutBefore]);
     world.collect("PM1", 4950).await;
     world.until_state("PM1", "uncertain").await;
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     world
         .until_true("the first look-up is recorded", async || {
             matches!(
@@ -80,9 +80,9 @@ async fn what_is_proven_absent_is_sent_again_and_not_before() {
         1,
         "one absence is no proof"
     );
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     world.until_state("PM1", "pending").await;
-    world.clock.advance(5 * SECOND);
+    world.advance(5 * SECOND).await;
     world.until_state("PM1", "delivered").await;
     assert_eq!(world.ledger.posted(), ["PM1"]);
     assert_eq!(world.ledger.count("GET /receipts"), 2);
@@ -97,7 +97,7 @@ async fn what_is_there_under_our_reference_and_differs_waits_for_a_person() {
     world.ledger.fail("POST /receipts", &[Fault::CutBefore]);
     world.collect("PM1", 4950).await;
     world.until_state("PM1", "uncertain").await;
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     let delivery = world.until_state("PM1", "held").await;
     let DeliveryState::Held(hold) = delivery.state else {
         panic!()
@@ -148,11 +148,11 @@ async fn the_wait_that_a_system_asks_for_is_kept() {
         due.duration_since(world.now()).as_secs() >= 300,
         "due at {due}"
     );
-    world.clock.advance(299 * SECOND);
+    world.advance(299 * SECOND).await;
     world.collect("PM2", 100).await;
     world.until_state("PM2", "delivered").await;
     assert_eq!(world.ledger.posted(), ["PM2"]);
-    world.clock.advance(MINUTE);
+    world.advance(MINUTE).await;
     world.until_state("PM1", "delivered").await;
     world.stop().await;
 }
@@ -181,7 +181,7 @@ async fn a_throttle_quietens_the_whole_connection() {
         })
         .await;
     assert_eq!(world.ledger.count("POST /receipts"), 1);
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     world.until_state("PM2", "delivered").await;
     world.until_state("PM1", "delivered").await;
     world.stop().await;
@@ -239,7 +239,7 @@ async fn what_was_not_sent_is_tried_again_without_a_look_up() {
             world.delivery("PM1").await.revision > 1
         })
         .await;
-    world.clock.advance(5 * SECOND);
+    world.advance(5 * SECOND).await;
     world.until_state("PM1", "delivered").await;
     assert_eq!(world.ledger.count("GET /receipts"), 0);
     assert_eq!(world.ledger.posted(), ["PM1"]);
@@ -284,7 +284,7 @@ async fn a_claim_that_nobody_settles_is_looked_up_when_its_lease_has_lapsed() {
     world.collect("PM2", 100).await;
     world.until_state("PM2", "delivered").await;
     assert_eq!(world.state("PM1").await.kind(), StateKind::InFlight);
-    world.clock.advance(MINUTE);
+    world.advance(MINUTE).await;
     world.until_state("PM1", "uncertain").await;
     // Absence is proven by two look-ups, and only then it is sent.
     world

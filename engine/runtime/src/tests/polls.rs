@@ -43,7 +43,7 @@ async fn a_poll_finds_what_the_webhook_missed_and_repeats_nothing() {
         .rev()
         .map(|n| listed(&format!("PM{n}"), &format!("2026-03-16T07:5{n}:00Z")));
     world.payments.state().events = events.collect();
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     polled(&world, 2).await;
     world
         .until_true("all are there", async || world.ledger.posted().len() == 5)
@@ -58,7 +58,7 @@ async fn a_poll_finds_what_the_webhook_missed_and_repeats_nothing() {
         Some("2026-03-16T07:55:00Z")
     );
     // The next poll reaches back by the overlap and finds nothing new.
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     polled(&world, 3).await;
     assert_eq!(
         world.payments.state().since.last().unwrap(),
@@ -91,7 +91,7 @@ async fn the_cursor_never_passes_what_is_not_stored() {
     // Pages come newest first; the second one fails, so the oldest items are not stored.
     let listings = world.payments.state().since.len();
     world.payments.state().page_fault = Some((2, Fault::Status(500, None)));
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     world
         .until_true("a poll failed", async || {
             world.engine().counters().polls_failed == 1
@@ -104,7 +104,7 @@ async fn the_cursor_never_passes_what_is_not_stored() {
         "the newest two would overtake the rest"
     );
     assert_eq!(cursor(&world).await, before, "and the cursor has not moved");
-    world.clock.advance(5 * SECOND);
+    world.advance(5 * SECOND).await;
     polled(&world, 2).await;
     assert_eq!(world.deliveries().await.len(), 6);
     assert_eq!(
@@ -131,7 +131,7 @@ async fn pages_that_come_newest_first_are_accepted_oldest_first() {
         .rev()
         .map(|n| listed(&format!("PM{n}"), &format!("2026-03-16T07:5{n}:00Z")));
     world.payments.state().events = events.collect();
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     polled(&world, 2).await;
     assert_eq!(accepted(&world).await, names);
     world.stop().await;
@@ -149,7 +149,7 @@ async fn a_list_that_is_too_long_for_memory_is_read_in_parts_and_a_crash_loses_n
     });
     world.payments.state().events = events.collect();
     let walks = world.payments.state().since.len();
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     // The second walk ends early.
     world
         .until_true("the second walk", async || {
@@ -196,7 +196,7 @@ async fn more_items_of_one_time_than_memory_holds_are_accepted_as_they_come() {
     });
     let newer = listed("PM50", "2026-03-16T07:31:00Z");
     world.payments.state().events = std::iter::once(newer).chain(events).collect();
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     polled(&world, 2).await;
     let accepted = accepted(&world).await;
     assert_eq!(accepted.len(), 31);
@@ -223,7 +223,7 @@ async fn items_that_are_not_as_declared_are_held_and_the_stream_goes_on() {
         nameless,
         listed("PM1", "2026-03-16T07:51:00Z"),
     ];
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     polled(&world, 2).await;
     for id in ["PM1", "PM4"] {
         world.until_state(id, "delivered").await;
@@ -256,7 +256,7 @@ async fn items_that_are_not_as_declared_are_held_and_the_stream_goes_on() {
         Some("2026-03-16T07:54:00Z")
     );
     // Listed again, they are known.
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     polled(&world, 3).await;
     assert_eq!(world.deliveries().await.len(), 4);
     world.stop().await;
@@ -266,7 +266,7 @@ async fn items_that_are_not_as_declared_are_held_and_the_stream_goes_on() {
 async fn where_polling_begins_is_fixed_before_the_source_first_answers() {
     let world = World::with(&[("token: pay/token", "token: pay/later")]).await;
     world.until_circuit("pay", "open").await;
-    world.clock.advance(120 * MINUTE);
+    world.advance(120 * MINUTE).await;
     world.payments.pay("PM1", 100, "CU1");
     world.payments.state().events = vec![listed("PM1", "2026-03-16T07:30:00Z")];
     world.secrets.set("pay/later", "pay-token-1234");
@@ -286,7 +286,7 @@ async fn failed_polls_are_spaced_and_an_open_circuit_is_respected() {
     world
         .payments
         .fail("GET /version", &vec![Fault::NotSent; 1000]);
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     world
         .while_time_passes("the circuit opens", SECOND, async || {
             (world.connection("pay").await.circuit.state == "open").then_some(())
@@ -299,7 +299,7 @@ async fn failed_polls_are_spaced_and_an_open_circuit_is_respected() {
         .iter()
         .filter(|call| *call == "GET /events")
         .count();
-    world.clock.advance(5 * SECOND);
+    world.advance(5 * SECOND).await;
     world
         .until_true("the probe failed", async || {
             world
@@ -336,7 +336,7 @@ async fn more_pages_than_allowed_are_an_error_and_not_a_silent_cut() {
         .rev()
         .map(|n| listed(&format!("PM{n}"), &format!("2026-03-16T07:5{n}:00Z")));
     world.payments.state().events = events.collect();
-    world.clock.advance(10 * MINUTE);
+    world.advance(10 * MINUTE).await;
     world
         .until_true("a poll failed", async || {
             world.engine().counters().polls_failed == 1

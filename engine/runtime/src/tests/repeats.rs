@@ -66,7 +66,7 @@ async fn without_any_safety_a_person_decides_about_a_lost_answer() {
         panic!()
     };
     assert!(hold.in_doubt && hold.class == Class::InDoubt);
-    world.clock.advance(3600 * SECOND);
+    world.advance(3600 * SECOND).await;
     assert_eq!(world.ledger.count("POST /receipts"), 1);
     let not_posted = ml_connector_core::delivery::Decision::NotPosted;
     assert_eq!(world.resolve("PM1", not_posted).await, None);

@@ -147,7 +147,7 @@ async fn a_second_posting_is_forced_for_one_record_by_an_admin_and_has_its_own_r
     world.until_state("PM1", "uncertain").await;
     world
         .until_true("it is posted again", async || {
-            world.clock.advance(std::time::Duration::from_secs(600));
+            world.advance(std::time::Duration::from_secs(600)).await;
             world.state("PM1").await.kind() == StateKind::Delivered
         })
         .await;

@@ -176,7 +176,7 @@ async fn what_waits_for_a_connection_that_is_gone_is_held_and_goes_on_when_it_is
     world.collect("PM2", 200).await;
     world.redefine(TAKEN_AWAY);
     world.crash_and_restart().await;
-    world.clock.advance(60 * SECOND);
+    world.advance(60 * SECOND).await;
     for payment in ["PM1", "PM2"] {
         let delivery = world.until_state(payment, "held").await;
         let DeliveryState::Held(hold) = delivery.state else {
@@ -204,7 +204,7 @@ async fn what_is_uncertain_at_a_connection_that_is_gone_waits_for_it() {
     world.until_state("PM1", "uncertain").await;
     world.redefine(MOVED);
     world.crash_and_restart().await;
-    world.clock.advance(600 * SECOND);
+    world.advance(600 * SECOND).await;
     world
         .until_true("it was tried", async || {
             world.delivery("PM1").await.revision > 2

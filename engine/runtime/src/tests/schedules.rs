@@ -34,12 +34,9 @@ async fn polled(world: &World, times: u64) {
     assert_eq!(world.engine().counters().polls, times);
 }
 
-/// Nothing happens: whatever was woken has had its turn.
+/// No other poll is made.
 async fn quiet(world: &World, times: u64) {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
-    world.connection("pay").await;
+    world.idle().await;
     assert_eq!(world.engine().counters().polls, times);
 }
 
@@ -49,28 +46,28 @@ async fn a_poll_by_the_calendar_asks_at_its_times_only() {
         let world = World::with(&[change]).await;
         polled(&world, 1).await;
         // The first one was made at once, at eight. The next is due tomorrow at six.
-        world.clock.advance((22 * HOUR).saturating_sub(SECOND));
+        world.advance((22 * HOUR).saturating_sub(SECOND)).await;
         quiet(&world, 1).await;
-        world.clock.advance(SECOND);
+        world.advance(SECOND).await;
         polled(&world, 2).await;
         // From Friday on, nothing before Monday.
         for n in 3..=5 {
-            world.clock.advance(DAY);
+            world.advance(DAY).await;
             polled(&world, n).await;
         }
-        world.clock.advance(2 * DAY);
+        world.advance(2 * DAY).await;
         quiet(&world, 5).await;
-        world.clock.advance(DAY);
+        world.advance(DAY).await;
         polled(&world, 6).await;
         // On 30 March six o'clock in London is five o'clock in Greenwich: an hour earlier than the Monday before.
         for _ in 0..4 {
             let next = world.engine().counters().polls + 1;
-            world.clock.advance(DAY);
+            world.advance(DAY).await;
             polled(&world, next).await;
         }
-        world.clock.advance((3 * DAY).saturating_sub(HOUR + SECOND));
+        world.advance((3 * DAY).saturating_sub(HOUR + SECOND)).await;
         quiet(&world, 10).await;
-        world.clock.advance(SECOND);
+        world.advance(SECOND).await;
         polled(&world, 11).await;
         world.stop().await;
     }
@@ -79,18 +76,18 @@ async fn a_poll_by_the_calendar_asks_at_its_times_only() {
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_once_and_nothing_else_is_polled_at_a_start() {
     let mut world = World::with(&[BY_CALENDAR]).await;
-    polled(&world, 1).await;
+    quiet(&world, 1).await;
     // Back in the afternoon of the same day: nothing was missed.
     world.away_for(6 * HOUR).await;
     quiet(&world, 0).await;
-    // Three mornings were missed.
-    world.away_for(3 * DAY).await;
+    // Four mornings were missed.
+    world.away_for(4 * DAY).await;
     polled(&world, 1).await;
     quiet(&world, 1).await;
     // Friday, two in the afternoon: the next is due on Monday.
-    world.clock.advance(2 * DAY + 15 * HOUR);
+    world.advance(2 * DAY + 15 * HOUR).await;
     quiet(&world, 1).await;
-    world.clock.advance(HOUR);
+    world.advance(HOUR).await;
     polled(&world, 2).await;
     world.stop().await;
 }
@@ -101,7 +98,7 @@ async fn a_poll_by_the_calendar_that_fails_is_tried_again_until_it_is_made() {
     polled(&world, 1).await;
     let away = vec![super::systems::Fault::Status(503, None); 2];
     world.payments.fail("GET /events", &away);
-    world.clock.advance(22 * HOUR);
+    world.advance(22 * HOUR).await;
     world
         .while_time_passes("it is made up for", SECOND, async || {
             (world.engine().counters().polls == 2).then_some(())
@@ -111,11 +108,10 @@ async fn a_poll_by_the_calendar_that_fails_is_tried_again_until_it_is_made() {
     world.stop().await;
 }
 
-/// Moves on by more than the ten minutes between two polls, and waits for the poll that came due: a clock that moves on in
-/// the middle of one would let it run into its time limit.
+/// Moves on by more than the ten minutes between two polls, and waits for the poll that came due.
 async fn move_on(world: &World, by: Duration) {
     let polls = world.engine().counters().polls;
-    world.clock.advance(by);
+    world.advance(by).await;
     polled(world, polls + 1).await;
 }
 
@@ -130,7 +126,7 @@ async fn deliveries_are_made_while_a_window_is_open_and_wait_for_the_next() {
         "nothing is sent before eight"
     );
     assert_eq!(world.delivery("PM1").await.progress.attempts, 0);
-    world.clock.advance(SECOND);
+    world.advance(SECOND).await;
     world.until_state("PM1", "delivered").await;
     // An hour later it is still open.
     move_on(&world, HOUR).await;
@@ -165,7 +161,7 @@ async fn a_site_opens_other_windows_or_all_of_the_day() {
     world.collect("PM1", 100).await;
     move_on(&world, (HOUR / 2).saturating_sub(SECOND)).await;
     assert!(world.ledger.posted().is_empty());
-    world.clock.advance(SECOND);
+    world.advance(SECOND).await;
     world.until_state("PM1", "delivered").await;
     world.stop().await;
 }

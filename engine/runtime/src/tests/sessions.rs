@@ -107,7 +107,7 @@ async fn a_wrong_password_is_tried_once() {
         (cause.class.as_str(), cause.help.as_str()),
         ("authentication", "set the password")
     );
-    world.clock.advance(600 * SECOND);
+    world.advance(600 * SECOND).await;
     assert_eq!(
         world.ledger.count("POST /logon"),
         1,
@@ -158,7 +158,7 @@ async fn a_refused_log_on_is_the_refusal_of_everybody_who_waited_for_it() {
     }
     assert_eq!(world.ledger.count("POST /logon"), 1);
     // Both connections probe after half an hour: that is one log-on, not two.
-    world.clock.advance(30 * MINUTE);
+    world.advance(30 * MINUTE).await;
     for id in ["ledger", "branch"] {
         world
             .until_true("it has probed", async || {

@@ -23,7 +23,7 @@ async fn a_crash_after_the_claim_is_looked_up_and_not_sent_again() {
         delivery.reference.as_ref().map(Reference::as_str),
         Some("PM1")
     );
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     world.until_state("PM1", "delivered").await;
     assert_eq!(world.ledger.posted(), ["PM1"]);
     world.stop().await;
@@ -103,7 +103,7 @@ async fn a_stop_records_what_does_not_end_as_unknown() {
         text.contains("the engine stopped while it waited"),
         "{text}"
     );
-    world.clock.advance(3 * MINUTE);
+    world.advance(3 * MINUTE).await;
     world.until_state("PM1", "delivered").await;
     assert_eq!(world.ledger.posted(), ["PM1"]);
     world.stop().await;
@@ -117,9 +117,9 @@ async fn an_answer_that_never_comes_ends_with_the_claim() {
     world
         .until_true("it is posted", async || world.ledger.posted().len() == 1)
         .await;
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     world.until_state("PM1", "uncertain").await;
-    world.clock.advance(2 * MINUTE);
+    world.advance(2 * MINUTE).await;
     world.until_state("PM1", "delivered").await;
     assert_eq!(world.ledger.posted(), ["PM1"]);
     world.stop().await;

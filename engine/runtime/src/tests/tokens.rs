@@ -31,11 +31,11 @@ async fn many_calls_share_one_token_and_it_is_renewed_before_it_ends() {
         );
     }
     // The token lives for ten minutes, and is renewed a minute before that.
-    world.clock.advance(539 * SECOND);
+    world.advance(539 * SECOND).await;
     world.collect("PM20", 100).await;
     world.until_state("PM20", "delivered").await;
     assert_eq!(world.payments.state().issued.len(), 1);
-    world.clock.advance(2 * SECOND);
+    world.advance(2 * SECOND).await;
     world.collect("PM21", 100).await;
     world.until_state("PM21", "delivered").await;
     assert_eq!(world.payments.state().issued.len(), 2);
@@ -69,7 +69,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
 async fn a_rotated_refresh_token_is_kept_before_its_access_token_is_used() {
     let world = World::with(&[(BEARER, REFRESH_TOKEN)]).await;
     world.payments.state().rotate_to = Some("rotated-1".to_owned());
-    world.clock.advance(541 * SECOND);
+    world.advance(541 * SECOND).await;
     world.secrets.refuse_writes(Some("disk full"));
     world.collect("PM1", 100).await;
     world
@@ -132,7 +132,7 @@ async fn a_refresh_token_is_renewed_in_time_though_nothing_is_asked() {
     issued(1).await;
     for times in 2..=5 {
         world.payments.state().rotate_to = Some(format!("rotated-{times}"));
-        world.clock.advance(WITHIN);
+        world.advance(WITHIN).await;
         issued(times).await;
     }
     assert_eq!(
@@ -146,7 +146,7 @@ async fn a_refresh_token_is_renewed_in_time_though_nothing_is_asked() {
 async fn a_chosen_way_asks_in_json_and_reads_other_names() {
     let world = World::with(&[(BEARER, CHOSEN)]).await;
     world.payments.state().rotate_to = Some("rotated-1".to_owned());
-    world.clock.advance(601 * SECOND);
+    world.advance(601 * SECOND).await;
     world.collect("PM1", 100).await;
     world.until_state("PM1", "delivered").await;
     assert_eq!(
@@ -195,7 +195,7 @@ async fn a_refused_token_request_is_made_once_for_everybody_who_waits() {
         .fail("POST /token", &vec![Fault::Status(401, None); 50]);
     // The token ends; everything that waits needs a new one.
     world.payments.state().hang = true;
-    world.clock.advance(10 * 60 * SECOND);
+    world.advance(10 * 60 * SECOND).await;
     world
         .until_true("one asks", async || {
             world.payments.count("POST /token") == 2

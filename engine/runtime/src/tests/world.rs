@@ -358,6 +358,37 @@ impl World {
         self.until(what, async || look().await.then_some(())).await;
     }
 
+    /// Moves the clock once nothing is under way any more: a call or a commit in the middle of which an hour passes runs into
+    /// its time limit.
+    pub(super) async fn advance(&self, by: Duration) {
+        self.idle().await;
+        self.clock.advance(by);
+    }
+
+    /// Waits until the engine has nothing to do before a later time.
+    pub(super) async fn idle(&self) {
+        self.until_true("the engine has gone to sleep", async || {
+            let before = self.moves().await;
+            let parked = self.is_parked();
+            tokio::time::sleep(GLANCE).await;
+            parked && self.is_parked() && self.moves().await == before
+        })
+        .await;
+    }
+
+    /// Whether every thread of the engine's runtime waits for something.
+    fn is_parked(&self) -> bool {
+        let metrics = self.runtime.as_ref().unwrap().metrics();
+        // Counts parking and waking: an odd number is a thread that has parked.
+        (0..metrics.num_workers()).all(|worker| metrics.worker_park_unpark_count(worker) % 2 == 1)
+    }
+
+    /// Grows with every request and every record.
+    async fn moves(&self) -> (u64, u64) {
+        let (sequence, _) = self.store().head().await.unwrap();
+        (*self.net.sent().borrow(), sequence)
+    }
+
     /// Moves time on in steps until something is there, for what takes several waits.
     pub(super) async fn while_time_passes<T>(
         &self,
