@@ -383,9 +383,9 @@ impl World {
         (0..metrics.num_workers()).all(|worker| metrics.worker_park_unpark_count(worker) % 2 == 1)
     }
 
-    /// Grows with every request and every record.
-    async fn moves(&self) -> (u64, u64) {
-        let (sequence, _) = self.store().head().await.unwrap();
+    /// Grows with every request and every record; a store that has been closed takes no more of them.
+    async fn moves(&self) -> (u64, Option<u64>) {
+        let sequence = self.store().head().await.ok().map(|(sequence, _)| sequence);
         (*self.net.sent().borrow(), sequence)
     }
 
@@ -399,7 +399,7 @@ impl World {
         self.until(what, async || {
             let found = look().await;
             if found.is_none() {
-                self.clock.advance(step);
+                self.advance(step).await;
             }
             found
         })
