@@ -179,7 +179,7 @@ impl<'a> Life<'a> {
     }
 
     async fn act(&mut self, engine: &Engine) -> Result<()> {
-        match self.at.entropy.below(100) {
+        match self.at.entropy.below(103) {
             0..30 => {
                 self.at.clock.advance_to_next();
             }
@@ -217,6 +217,7 @@ impl<'a> Life<'a> {
                 self.say(format!("the clock is set by {seconds} s"));
                 self.at.clock.set(to);
             }
+            98..101 => self.poll_in_peril(),
             _ => {
                 let faults = [
                     None,
@@ -244,6 +245,16 @@ impl<'a> Life<'a> {
         self.at.disk.power_fails_at(at);
         self.disk_ends = Some((at, end));
         self.say(format!("at disk operation {at} it will be {end:?}"));
+    }
+
+    /// A poll finds what nobody sends, older and younger than what the next one asks for once more, and it all ends in the
+    /// middle of what it writes.
+    fn poll_in_peril(&mut self) {
+        self.leave_for_the_poll(1);
+        self.at.clock.advance(Duration::from_secs(90));
+        self.leave_for_the_poll(1);
+        self.end_at_the_disk();
+        self.at.clock.advance(Duration::from_secs(600));
     }
 
     fn light_fuse(&mut self) {

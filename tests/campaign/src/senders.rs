@@ -23,24 +23,28 @@ const CURRENCIES: [&str; 4] = ["GBP", "EUR", "JPY", "KWD"];
 impl Life<'_> {
     /// Events come into being; most are sent at once, some out of order, some are left for the poll.
     pub(crate) fn new_events(&mut self, engine: &Engine) {
-        let mut batch = Vec::new();
-        for _ in 0..=self.at.entropy.below(5) {
-            batch.push(self.new_event());
-        }
+        let many = 1 + self.at.entropy.below(5);
         if self.at.entropy.chance(100) {
-            self.say(format!("events {batch:?} are left for the poll"));
-            let mut systems = held(&self.at.systems);
-            for index in batch {
-                if let Some(event) = systems.events.get_mut(index) {
-                    event.listed = true;
-                }
-            }
+            self.leave_for_the_poll(many);
             return;
         }
+        let mut batch: Vec<usize> = (0..many).map(|_| self.new_event()).collect();
         if self.at.entropy.chance(200) {
             self.at.entropy.shuffle(&mut batch);
         }
         self.send(engine, batch);
+    }
+
+    /// Events that nobody sends.
+    pub(crate) fn leave_for_the_poll(&mut self, many: usize) {
+        let batch: Vec<usize> = (0..many).map(|_| self.new_event()).collect();
+        self.say(format!("events {batch:?} are left for the poll"));
+        let mut systems = held(&self.at.systems);
+        for index in batch {
+            if let Some(event) = systems.events.get_mut(index) {
+                event.listed = true;
+            }
+        }
     }
 
     pub(crate) fn new_event(&mut self) -> usize {
