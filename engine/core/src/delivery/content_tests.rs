@@ -211,6 +211,40 @@ fn what_may_have_arrived_is_claimed_again_only_by_what_makes_that_safe() {
 }
 
 #[test]
+fn what_was_lost_while_repeating_was_harmless_is_repeated_only_as_long_as_it_is() {
+    let natural = RepeatSafety::Natural;
+    let later = [
+        vec![],
+        vec![decided(Decision::Retry)],
+        vec![decided(Decision::Discard), decided(Decision::Reopen)],
+        vec![claim(), rejected(), decided(Decision::Retry)],
+    ];
+    let others = [
+        look_up(),
+        RepeatSafety::IdempotencyKey,
+        RepeatSafety::None,
+        natural,
+    ];
+    for between in later {
+        let mut events = vec![claim(), unknown()];
+        events.extend(between.clone());
+        let lost = walk(natural, &events);
+        for repeat in others {
+            let policy = policy(repeat);
+            let taken = step(&lost.state, &lost.progress, claim(), &policy, now(), 0);
+            assert_eq!(taken.is_ok(), repeat == natural, "{between:?} {repeat:?}");
+        }
+    }
+    let done = walk(natural, &[claim(), unknown(), claim(), step_done()]);
+    let looked = walk(natural, &[claim(), unknown(), decided(Decision::NotPosted)]);
+    for known in [done, looked] {
+        let policy = policy(RepeatSafety::None);
+        let taken = step(&known.state, &known.progress, claim(), &policy, now(), 0);
+        assert!(taken.is_ok());
+    }
+}
+
+#[test]
 fn what_may_have_arrived_is_not_forgotten_by_what_comes_between() {
     let keyed = RepeatSafety::IdempotencyKey;
     for between in [

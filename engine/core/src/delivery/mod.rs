@@ -206,6 +206,10 @@ pub struct Progress {
     /// Whether an attempt repeated by key has an unknown outcome behind it, so that the target may have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_sent: bool,
+    /// Whether an attempt has an unknown outcome behind it that was harmless to repeat then. As long as repeating it stays
+    /// so, that is of no account; when its definition says otherwise, the target may have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maybe_done: bool,
     /// Whether it goes on with what was prepared for its last claim.
     #[serde(default, skip_serializing_if = "Content::is_open")]
     pub content: Content,
@@ -218,6 +222,21 @@ pub struct Progress {
     /// The group it is the delivery of, where it is made of several events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
+}
+
+impl Progress {
+    /// Whether it may be sent as it stands, under what the definition says of repeating it now: what the target may have
+    /// already, only if both how it was sent and how it would be sent now make that safe.
+    pub const fn is_repeatable(&self, repeat: RepeatSafety) -> bool {
+        match repeat {
+            RepeatSafety::Natural => true,
+            // The target does not know the attempt that had no key yet.
+            RepeatSafety::IdempotencyKey => !self.maybe_done,
+            RepeatSafety::LookUp { .. } | RepeatSafety::None => {
+                !self.maybe_sent && !self.maybe_done
+            }
+        }
+    }
 }
 
 /// Whether what was prepared for the last claim is what further steps, tries and look-ups are about.

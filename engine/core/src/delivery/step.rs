@@ -338,16 +338,11 @@ impl Turn<'_> {
 
     /// What the target may have already is sent again only by what makes that safe now.
     fn may_be_claimed(&self, state: &DeliveryState) -> Result<(), Refused> {
-        match self.policy.repeat {
-            RepeatSafety::LookUp { .. } | RepeatSafety::None if self.progress.maybe_sent => {
-                let hint = ": the target may already have it, and nothing makes repeating it safe";
-                Err(refusal(state, "claim", hint))
-            }
-            RepeatSafety::IdempotencyKey
-            | RepeatSafety::Natural
-            | RepeatSafety::LookUp { .. }
-            | RepeatSafety::None => Ok(()),
+        if self.progress.is_repeatable(self.policy.repeat) {
+            return Ok(());
         }
+        let hint = ": the target may already have it, and nothing makes repeating it safe";
+        Err(refusal(state, "claim", hint))
     }
 
     fn claimed(&mut self, lease_until: Timestamp, fingerprint: Option<String>) -> DeliveryState {
@@ -374,7 +369,8 @@ impl Turn<'_> {
                 help,
                 since: self.now,
                 awaits: awaits.or_else(|| self.look_again(class)),
-                in_doubt: class == Class::InDoubt && self.progress.maybe_sent,
+                in_doubt: class == Class::InDoubt
+                    && (self.progress.maybe_sent || self.progress.maybe_done),
             }),
         }
     }
@@ -459,6 +455,7 @@ impl Turn<'_> {
         self.progress.retries = 0;
         self.progress.trying_since = None;
         self.progress.maybe_sent = false;
+        self.progress.maybe_done = false;
         self.progress.look_ups_fail_since = None;
         DeliveryState::Pending { due_at }
     }
@@ -471,7 +468,10 @@ impl Turn<'_> {
                 self.progress.maybe_sent = true;
                 self.retry(Class::Intermittent, &why, None)
             }
-            RepeatSafety::Natural => self.retry(Class::Intermittent, &why, None),
+            RepeatSafety::Natural => {
+                self.progress.maybe_done = true;
+                self.retry(Class::Intermittent, &why, None)
+            }
             RepeatSafety::LookUp { settle, .. } => DeliveryState::Uncertain {
                 due_at: later(self.now, settle),
                 since: self.now,
@@ -574,6 +574,7 @@ impl Turn<'_> {
     /// As [`Turn::fresh`], of what a person says does not stand in the target; what steps have done stands there.
     fn anew(&mut self) -> DeliveryState {
         self.progress.maybe_sent = false;
+        self.progress.maybe_done = false;
         if self.progress.results.is_empty() {
             self.progress.content = Content::Open;
         }

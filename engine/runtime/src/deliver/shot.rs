@@ -118,20 +118,13 @@ impl Job {
     /// Why what the target may have already must not be sent again as it would be now.
     fn not_repeatable(&self, asking: &Asking, policy: &Policy) -> Option<&'static str> {
         let progress = &self.delivery.progress;
-        if !progress.maybe_sent {
-            return None;
+        if !progress.is_repeatable(policy.repeat) {
+            return Some("its answer was lost, and nothing makes sending it again safe now");
         }
-        match policy.repeat {
-            RepeatSafety::Natural => None,
-            RepeatSafety::IdempotencyKey => {
-                let claimed = progress.claim.as_ref();
-                let same = claimed.is_none_or(|claimed| *claimed == asking.fingerprint);
-                (!same).then_some("its answer was lost, and it would be sent under another key now")
-            }
-            RepeatSafety::LookUp { .. } | RepeatSafety::None => {
-                Some("its answer was lost, and nothing makes sending it again safe now")
-            }
-        }
+        let keyed = progress.maybe_sent && policy.repeat == RepeatSafety::IdempotencyKey;
+        let claimed = progress.claim.as_ref().filter(|_| keyed);
+        let other = claimed.is_some_and(|claimed| *claimed != asking.fingerprint);
+        other.then_some("its answer was lost, and it would be sent under another key now")
     }
 
     /// The connection that is written to: the lane's own.

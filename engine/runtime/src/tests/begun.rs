@@ -196,6 +196,30 @@ async fn what_may_be_sent_is_not_sent_again_when_its_key_is_gone_from_the_defini
 }
 
 #[tokio::test]
+async fn what_may_stand_there_is_not_sent_again_when_repeating_it_is_not_harmless_any_more() {
+    let harmless = posting_once().replace("repeat: none", "repeat: natural");
+    for now in [posting_once(), posting_by_key(), posting().to_owned()] {
+        let mut world = World::with(&[(posting(), &harmless)]).await;
+        world.ledger.fail("POST /receipts", &[Fault::CutAfter]);
+        world.collect("PM1", 4950).await;
+        world
+            .until_true("it is posted", async || world.ledger.posted().len() == 1)
+            .await;
+        world.until_state("PM1", "pending").await;
+        world.redefine(&[(posting(), &now)]);
+        world.crash_and_restart().await;
+        let DeliveryState::Held(hold) = held(&world).await else {
+            panic!()
+        };
+        assert!(hold.in_doubt && hold.class == Class::InDoubt, "{hold:?}");
+        assert_eq!(world.ledger.count("POST /receipts"), 1, "{now}");
+        let refused = world.resolve("PM1", Decision::Retry).await.unwrap();
+        assert!(refused.contains("posted"), "{refused}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_may_be_sent_is_not_forgotten_by_a_retry_that_a_person_asks_for() {
     let world = World::with(&[(posting(), &posting_by_key())]).await;
     let refused = Fault::Status(400, None);

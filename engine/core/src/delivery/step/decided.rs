@@ -35,7 +35,13 @@ impl Turn<'_> {
                 self.progress.maybe_sent |= doubt || !self.progress.results.is_empty();
                 Ok(self.finish(DeliveryState::Discarded { reason }))
             }
-            Decision::Reopen if dropped && !self.progress.maybe_sent => Ok(self.anew()),
+            Decision::Reopen if dropped && !self.progress.maybe_sent => {
+                // Nobody has looked in the target for what was harmless to repeat.
+                let maybe_done = self.progress.maybe_done;
+                let state = self.anew();
+                self.progress.maybe_done = maybe_done;
+                Ok(state)
+            }
             Decision::Reopen if dropped => {
                 Err(refusal(state, "reopen", ": the target may already have it"))
             }
