@@ -471,3 +471,27 @@ fn is_media_type(taken: &str, given: &str) -> bool {
 fn kib(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_asked_to_come_back_only_where_that_may_help() {
+        let cause = || "the disk is full".to_owned();
+        for (refusal, comes_back) in [
+            (Refusal::NotStored(cause()), true),
+            (Refusal::NoSecret(cause()), true),
+            (Refusal::Stopping, true),
+            (Refusal::Busy, true),
+            (Refusal::NotGenuine(401), false),
+            (Refusal::Malformed(cause()), false),
+        ] {
+            let response = refusal.clone().into_response();
+            let unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+            assert_eq!(unavailable, comes_back, "{refusal}");
+            let wait = response.headers().get(RETRY_AFTER);
+            assert_eq!(wait.is_some(), comes_back, "{refusal}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::world::{World, event, sign};
 use axum::http::StatusCode;
+use ml_connector_store::simulated::{Fault, SimulatedDisk};
 use serde_json::json;
 
 #[tokio::test]
@@ -168,4 +169,40 @@ async fn when_the_store_cannot_commit_the_sender_keeps_the_event() {
     assert_eq!(world.engine().counters().refused["not_stored"], 1);
     assert_eq!(world.engine().counters().messages, 0);
     assert!(!world.engine().ready().await);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_acknowledged_and_once_there_is_room_it_is_taken_once() {
+    let disk = SimulatedDisk::default();
+    let mut world = World::on(&disk).await;
+    world.payments.pay("PM1", 4950, "CU1");
+    let collected = [event("EV-PM1", "PM1")];
+    world.idle().await;
+    let before = world.store().head().await.unwrap();
+    // Not a byte fits; and so few that a commit would be torn.
+    for room in [0, 20] {
+        disk.fail(Some(Fault::Full(room)));
+        let status = world.webhook(&collected).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{room}");
+    }
+    assert!(!world.engine().ready().await);
+    let counters = world.engine().counters();
+    assert_eq!((counters.messages, counters.duplicates), (0, 0));
+    assert_eq!(counters.refused["not_stored"], 2);
+    assert_eq!(world.store().head().await.unwrap(), before);
+    assert!(world.deliveries().await.is_empty());
+
+    disk.fail(None);
+    assert!(world.engine().ready().await);
+    assert_eq!(world.webhook(&collected).await, StatusCode::ACCEPTED);
+    world.until_state("PM1", "delivered").await;
+    // The sender tries again what it was refused, also after a restart.
+    assert_eq!(world.webhook(&collected).await, StatusCode::ACCEPTED);
+    world.crash_and_restart().await;
+    assert_eq!(world.webhook(&collected).await, StatusCode::ACCEPTED);
+    world.idle().await;
+    assert_eq!(world.deliveries().await.len(), 1);
+    assert_eq!(world.ledger.posted(), ["PM1"]);
+    assert_eq!(world.ledger.count("POST /receipts"), 1);
+    world.stop().await;
 }

@@ -18,6 +18,7 @@ use ml_connector_core::http::{HttpRequest, HttpResponse};
 use ml_connector_core::identity::{ConnectionId, CrosswalkId};
 use ml_connector_core::plan::{Library, Plan};
 use ml_connector_core::source::SourceSet;
+use ml_connector_store::simulated::SimulatedDisk;
 use ml_connector_store::{CrosswalkEntry, Delivery, OpenError, Options, Selection, Store};
 use serde_json::{Value as Document, json};
 use sha2::Sha256;
@@ -43,6 +44,8 @@ pub(super) struct World {
     plan: Arc<Plan>,
     traces: Option<TraceOptions>,
     folder: TempDir,
+    /// Where the journal lies, for tests in which the disk fails; otherwise in the folder.
+    disk: Option<SimulatedDisk>,
     /// The engine's own, so that a crash can take it away in the middle of anything.
     runtime: Option<Runtime>,
 }
@@ -99,12 +102,15 @@ pub(super) fn plan(changes: Changes<'_>) -> Arc<Plan> {
 }
 
 /// Opens the store, as soon as what is left of an engine before has let go of it.
-async fn open(folder: &TempDir) -> Store {
+async fn open(folder: &TempDir, disk: Option<&SimulatedDisk>) -> Store {
     let options = Options {
         directory: folder.path().join("store"),
         segment_bytes: 1 << 20,
         index_cache_bytes: 1 << 20,
     };
+    if let Some(disk) = disk {
+        return Store::open_simulated(disk, &options).unwrap();
+    }
     let opening = async {
         loop {
             match Store::open(&options, &mut |_| {}) {
@@ -126,7 +132,12 @@ impl World {
     }
 
     pub(super) async fn listening(changes: Changes<'_>, listen: Listen) -> Self {
-        Self::build(changes, listen, None).await
+        Self::build(changes, listen, None, None).await
+    }
+
+    /// With the journal on a disk that can be made to fail.
+    pub(super) async fn on(disk: &SimulatedDisk) -> Self {
+        Self::build(&[], Listen::default(), None, Some(disk.clone())).await
     }
 
     /// With traces, which go to what answers at the collector's address.
@@ -134,10 +145,16 @@ impl World {
         options: TraceOptions,
         collector: impl Fn(&HttpRequest) + Send + Sync + 'static,
     ) -> Self {
-        Self::build(&[], Listen::default(), Some((options, Box::new(collector)))).await
+        let traces: Traced = (options, Box::new(collector));
+        Self::build(&[], Listen::default(), Some(traces), None).await
     }
 
-    async fn build(changes: Changes<'_>, listen: Listen, traces: Option<Traced>) -> Self {
+    async fn build(
+        changes: Changes<'_>,
+        listen: Listen,
+        traces: Option<Traced>,
+        disk: Option<SimulatedDisk>,
+    ) -> Self {
         start_log();
         let folder = TempDir::new().unwrap();
         let clock = ManualClock::new("2026-03-16T08:00:00Z".parse().unwrap());
@@ -158,7 +175,7 @@ impl World {
             ("ledger/password", "ledger-pass-99"),
         ]));
         let plan = plan(changes);
-        let store = open(&folder).await;
+        let store = open(&folder, disk.as_ref()).await;
         let seams = seams(&clock, &net, &secrets);
         let options = traces.map(|(options, collector)| {
             net.route_async("http://collector.test", move |request| {
@@ -183,6 +200,7 @@ impl World {
             running: Some((engine, store)),
             plan,
             folder,
+            disk,
             runtime: Some(runtime),
         };
         world.crosswalk("CU1", "ACC1").await;
@@ -225,7 +243,7 @@ impl World {
     /// Another engine on the same store, which the one before has closed.
     pub(super) async fn restart(&mut self) {
         self.running = None;
-        let store = open(&self.folder).await;
+        let store = open(&self.folder, self.disk.as_ref()).await;
         let traces = self.traces.clone();
         let (engine, runtime) =
             start(&self.plan, &store, self.seams(), Listen::default(), traces).await;
