@@ -24,7 +24,9 @@ demo *ARGS:
 # SIGKILL at random moments under load: ROUNDS of EVENTS each with the target fast, slow, ambiguous and down, and with a
 # disk that fills up (40 make 200 runs).
 kill-campaign ROUNDS="40" EVENTS="150":
-    ML_KILL_ROUNDS={{ROUNDS}} ML_KILL_EVENTS={{EVENTS}} cargo test --test tests kill -- --nocapture
+    cargo build --release
+    ML_TEST_BINARY={{justfile_directory()}}/target/release/ml-connector \
+        ML_KILL_ROUNDS={{ROUNDS}} ML_KILL_EVENTS={{EVENTS}} cargo test --test tests kill:: -- --nocapture
 
 # The whole engine under seeds: a simulated disk, clock and network, crashes and power cuts.
 campaign SEEDS="10000" *ARGS:

@@ -100,12 +100,14 @@ impl Sealed {
         self
     }
 
-    /// The binary with arguments, ready to be started.
+    /// The binary with arguments, ready to be started. `ML_TEST_BINARY` is the path of another build of it.
     pub(crate) fn command<S: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ml-connector"));
+        let other = std::env::var_os("ML_TEST_BINARY");
+        let built = || env!("CARGO_BIN_EXE_ml-connector").into();
+        let mut command = Command::new(other.unwrap_or_else(built));
         command
             .args(arguments)
             .env_clear()

@@ -14,6 +14,7 @@ mod failure;
 mod files;
 mod findings;
 mod history;
+mod memory;
 mod moments;
 mod operator;
 mod outputs;

@@ -173,6 +173,9 @@ fn mixture(webhooks: usize) -> Vec<Webhook> {
     all
 }
 
+/// How long an outage goes on after the burst, in milliseconds.
+const SETTLED_MS: u64 = 10_000;
+
 /// Many events waiting for a sink that is away.
 pub(crate) async fn backlog(bench: &Bench, events: usize, drain: usize) -> Result<bool> {
     heading(&format!(
@@ -205,6 +208,18 @@ pub(crate) async fn backlog(bench: &Bench, events: usize, drain: usize) -> Resul
         ),
         ("peak MiB", format!("{:.0}", usage.peak_mib)),
         ("start when empty", millis(empty_start)),
+    ]);
+    pause(SETTLED_MS).await;
+    let usage = engine.usage()?;
+    row(&[
+        (
+            "MiB ten seconds later",
+            format!("{:.0}", usage.resident_mib),
+        ),
+        (
+            "grown MiB",
+            format!("{:.1}", usage.resident_mib - idle.resident_mib),
+        ),
     ]);
     engine.kill()?;
     let (engine, restart) = site.start().await?;

@@ -1,6 +1,7 @@
 //! `run`: the engine in the foreground, until it is told to stop.
 
 use crate::failure::{Advised as _, Exit, usage};
+use crate::memory::give_back_at_once;
 use crate::operator::block_on;
 use crate::reload::{LOOK, Watch};
 use crate::running::seams;
@@ -44,6 +45,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
+    give_back_at_once();
     let installation = args.site.read(terminal)?;
     let (definitions, plan) = installation.plan(terminal)?;
     // The texts are needed for findings only, and there are none.
