@@ -43,6 +43,9 @@ pub struct Print {
     pub print: Option<String>,
     /// How often it has changed; 1 when it was first seen.
     pub number: u64,
+    /// Which of the lists that the poll goes over it stood in; nothing where there is one list only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
 }
 
 /// How events came.

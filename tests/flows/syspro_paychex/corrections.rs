@@ -94,6 +94,45 @@ async fn late_changed_and_undone_checks_make_their_own_corrections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_vanishes_from_a_posted_period_is_noticed_and_taken_back() {
+    let cast = Cast::new();
+    let since = "periods_since: \"2026-01-01\"";
+    let site = SITE.replace(since, &format!("{since}, window_days: 35"));
+    let story = cast.mapped(&site).start().await;
+    let period = cast.pay(6, story.now());
+    cast.posted(&story, 6, 1).await;
+    let id = lock(&cast.payroll).checks(&period)[2].id.clone();
+    let check = lock(&cast.payroll).remove_check(&id).unwrap();
+    cast.posted(&story, 7, 2).await;
+    // It is there again, and gone for good.
+    lock(&cast.payroll).put_back(check);
+    cast.posted(&story, 8, 3).await;
+    lock(&cast.payroll).remove_check(&id).unwrap();
+    cast.posted(&story, 9, 4).await;
+    // What is too old to be read is not gone: days later the period is in no list any more.
+    story.pass(SignedDuration::from_hours(24 * 8)).await;
+    cast.posted(&story, 9, 4).await;
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_vanishes_is_held_until_somebody_has_looked() {
+    let cast = Cast::new();
+    let site = SITE.replace("      changes: post\n", "");
+    let story = cast.mapped(&site).start().await;
+    let period = cast.pay(4, story.now());
+    cast.posted(&story, 4, 1).await;
+    let id = lock(&cast.payroll).checks(&period)[1].id.clone();
+    lock(&cast.payroll).remove_check(&id).unwrap();
+    let all = story.settle(5).await;
+    assert_eq!((all[4].state.kind(), cast.journals()), (StateKind::Held, 1));
+    assert_eq!(
+        story.holds().await[0].why,
+        "a check that was posted is not in its pay period any more"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_has_no_more_lines_than_the_ledger_takes() {
     let cast = Cast::new();
     let story = cast.mapped(SITE).start().await;

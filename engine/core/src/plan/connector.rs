@@ -395,6 +395,8 @@ pub struct Over {
     pub when: Option<Expression>,
 }
 
+    /// Where the id of such an item stands, which tells the lists apart.
+    pub id: Option<EventId>,
 /// Events of a list that does not say what has changed: items whose content differs from what it was.
 #[derive(Debug)]
 pub struct Changes {

@@ -34,22 +34,37 @@ fn short(id: &str) -> Short {
 impl Reading<'_> {
     /// Reads the whole list and accepts what differs from what is known.
     pub(super) async fn changed(&self, changes: &Changes) -> Result<(), Failed> {
-        let mut seen = HashSet::new();
+        let (mut seen, mut lists) = (HashSet::new(), HashSet::new());
         for over in self.over().await? {
+            let list = self.list(over.as_ref())?;
             let mut pages = Pages::over(self, Document::Null, over)?;
             while let Some(items) = pages.next().await? {
-                self.page(changes, items, &mut seen).await?;
+                self.page(changes, list.as_deref(), items, &mut seen)
+                    .await?;
             }
+            lists.insert(list);
         }
         if changes.deleted {
-            self.gone(changes, &seen).await?;
+            self.gone(changes, &seen, &lists).await?;
         }
         Ok(())
+    }
+
+    /// What tells a list apart from the others that the poll goes over.
+    fn list(&self, over: Option<&Document>) -> Result<Option<String>, Failed> {
+        let id = self.poll.over.as_ref().and_then(|over| over.id.as_ref());
+        let (Some(id), Some(over)) = (id, over) else {
+            return Ok(None);
+        };
+        let found = id.of(over, self.now);
+        let none = || definition(format!("an item that it goes over has no {}", id.words()));
+        found.map(Some).ok_or_else(none)
     }
 
     async fn page(
         &self,
         changes: &Changes,
+        list: Option<&str>,
         items: Vec<Document>,
         seen: &mut HashSet<Short>,
     ) -> Result<(), Failed> {
@@ -67,10 +82,18 @@ impl Reading<'_> {
             let print = fingerprint(&item, &changes.of, &changes.ignore);
             let known = self.poller.context.store.print(&poll, &id).await;
             let known = known.map_err(Failed::Store)?;
-            if known
+            if let Some(same) = known
                 .as_ref()
-                .is_some_and(|known| known.print.as_ref() == Some(&print))
+                .filter(|known| known.print.as_ref() == Some(&print))
             {
+                // It stands in another list than it did, or that was not kept yet.
+                if same.list.as_deref() != list {
+                    let list = list.map(str::to_owned);
+                    prints.push(Print {
+                        list,
+                        ..same.clone()
+                    });
+                }
                 continue;
             }
             let new = known.as_ref().is_none_or(|known| known.print.is_none());
@@ -85,6 +108,7 @@ impl Reading<'_> {
                 id,
                 print: Some(print),
                 number,
+                list: list.map(str::to_owned),
             });
         }
         events.extend(self.listed(None, odd)?);
@@ -121,9 +145,14 @@ impl Reading<'_> {
         Ok(event.get("item").cloned().unwrap_or_default())
     }
 
-    /// The whole list has been read: what was known and is not in it is gone, unless that is so much that the list was
-    /// probably not all of it.
-    async fn gone(&self, changes: &Changes, seen: &HashSet<Short>) -> Result<(), Failed> {
+    /// Whole lists have been read: what was known of them and is in none is gone, unless that is so much that the lists were
+    /// probably not all of it. What stood in a list that was not read now is where it was.
+    async fn gone(
+        &self,
+        changes: &Changes,
+        seen: &HashSet<Short>,
+        lists: &HashSet<Option<String>>,
+    ) -> Result<(), Failed> {
         let (store, poll) = (&self.poller.context.store, self.poller.cursor_id());
         let (mut known, mut gone) = (0_usize, Vec::new());
         let mut after: Option<String> = None;
@@ -132,10 +161,11 @@ impl Reading<'_> {
             let part = part.map_err(Failed::Store)?;
             let last = part.len() < PART;
             after = part.last().map(|print| print.id.clone());
-            for print in part.into_iter().filter(|print| print.print.is_some()) {
+            let there = |print: &Print| print.print.is_some() && lists.contains(&print.list);
+            for print in part.into_iter().filter(there) {
                 known += 1;
                 if !seen.contains(&short(&print.id)) {
-                    gone.push((print.id, print.number));
+                    gone.push(print);
                 }
             }
             if last {
@@ -153,15 +183,18 @@ impl Reading<'_> {
         }
         for part in gone.chunks(PART) {
             let (mut events, mut prints) = (Vec::new(), Vec::new());
-            for (id, number) in part {
+            for Print {
+                id, number, list, ..
+            } in part
+            {
                 let number = number + 1;
                 let before = self.before(id, number).await?;
                 events.push(self.event("deleted", id, number, &Document::Null, &before)?);
-                let id = id.clone();
                 prints.push(Print {
-                    id,
+                    id: id.clone(),
                     print: None,
                     number,
+                    list: list.clone(),
                 });
             }
             let (trigger, poller) = (self.trigger, self.poller);

@@ -154,7 +154,7 @@ async fn a_poll_goes_over_the_items_of_another_list() {
     let mut changes = BY_CONTENT.to_vec();
     changes.push((
         "with: { since: \"2026-01-01\" }\n    id",
-        "over: { operation: list_events, with: { since: \"{{ now | to_date | add_days(-30) }}\" }, when: over.action == 'open' }\n    \
+        "over: { operation: list_events, with: { since: \"{{ now | to_date | add_days(-30) }}\" }, when: over.action == 'open', id: $.at }\n    \
          with: { since: \"{{ over.at }}\" }\n    id",
     ));
     let world = World::with(&changes).await;
@@ -176,6 +176,54 @@ async fn a_poll_goes_over_the_items_of_another_list() {
         keys,
         ["PM1-1", "PM2-1", "PM3-1"],
         "each once, though PM3 is in both"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_list_that_was_read_deletes_what_stood_in_it() {
+    let mut changes = BY_CONTENT.to_vec();
+    changes.push((
+        "with: { since: \"2026-01-01\" }\n    id",
+        "over: { operation: list_events, with: { since: \"2026-01-01\" }, when: over.action == 'open', id: $.at }\n    \
+         with: { since: \"{{ over.at }}\" }\n    id",
+    ));
+    let world = World::with(&changes).await;
+    world.payments.state().page_size = 10;
+    for id in ["PM1", "PM2", "PM3"] {
+        world.payments.pay(id, 100, "CU1");
+    }
+    let item = |id, action, minute| listed(id, action, &format!("2026-03-16T07:{minute}:00Z"));
+    let all = [
+        item("PM1", "open", 50),
+        item("PM2", "shut", 51),
+        item("PM3", "open", 52),
+    ];
+    poll(&world, &all).await;
+    let stream = StreamId::new("pay/sweep");
+    let known = async |id| world.store().print(&stream, id).await.unwrap().unwrap();
+    assert_eq!(
+        known("PM2").await.list.as_deref(),
+        Some("2026-03-16T07:50:00Z")
+    );
+    // The first list, in which the others were seen, is not read any more.
+    poll(&world, &all[2..]).await;
+    for id in ["PM1", "PM2"] {
+        assert!(known(id).await.print.is_some(), "{id}");
+    }
+    assert_eq!(
+        known("PM3").await.list.as_deref(),
+        Some("2026-03-16T07:52:00Z"),
+        "where it is seen now"
+    );
+    poll(&world, &all).await;
+    poll(&world, &[item("PM1", "open", 50), item("PM3", "open", 52)]).await;
+    assert!(known("PM2").await.print.is_none(), "its list lacks it");
+    let event = world.store().event_get(&stream, "PM2 #2").await.unwrap();
+    let event: Document = serde_json::from_slice(&event.unwrap()).unwrap();
+    assert_eq!(
+        (&event["change"], &event["before"]["id"]),
+        (&"deleted".into(), &"EV-PM2".into())
     );
     world.stop().await;
 }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The layout of keys, values, blocks and manifest. An index with another one is rebuilt.
-pub(crate) const FORMAT: u8 = 4;
+pub(crate) const FORMAT: u8 = 5;
 
 /// Entries merged in one step.
 const MERGE_STEP: usize = 64 * 1024;

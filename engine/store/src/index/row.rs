@@ -195,24 +195,31 @@ impl GroupRow {
 pub(crate) fn print(print: &Print) -> IVec {
     let mut out = Vec::with_capacity(40 + print.id.len());
     put_number(&mut out, print.number);
-    let content = print.print.as_deref().unwrap_or_default();
-    put_number(&mut out, content.len() as u64);
-    out.extend_from_slice(content.as_bytes());
+    for text in [&print.print, &print.list] {
+        let text = text.as_deref().unwrap_or_default();
+        put_number(&mut out, text.len() as u64);
+        out.extend_from_slice(text.as_bytes());
+    }
     out.extend_from_slice(print.id.as_bytes());
     IVec::from(out)
 }
 
 /// Reads [`print`].
 pub(crate) fn read_print(mut bytes: &[u8]) -> Option<Print> {
-    let bytes = &mut bytes;
-    let number = take_number(bytes)?;
-    let length = usize::try_from(take_number(bytes)?).ok()?;
-    let (content, id) = bytes.split_at_checked(length)?;
+    let number = take_number(&mut bytes)?;
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let mut part = || {
+        let length = usize::try_from(take_number(&mut bytes)?).ok()?;
+        let (part, rest) = bytes.split_at_checked(length)?;
+        bytes = rest;
+        text(part)
+    };
+    let (content, list) = (part()?, part()?);
     Some(Print {
-        id: text(id)?,
-        print: Some(text(content)?).filter(|content| !content.is_empty()),
+        id: text(bytes)?,
+        print: Some(content).filter(|content| !content.is_empty()),
         number,
+        list: Some(list).filter(|list| !list.is_empty()),
     })
 }
 
@@ -304,6 +311,25 @@ fn take_signed(bytes: &mut &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_of_an_item_is_read_as_it_was_written() {
+        for (content, list) in [
+            (None, None),
+            (Some("a1"), None),
+            (Some("a1"), Some("P-1")),
+            (None, Some("é")),
+        ] {
+            let one = Print {
+                id: "漢 1".to_owned(),
+                print: content.map(str::to_owned),
+                number: 300,
+                list: list.map(str::to_owned),
+            };
+            assert_eq!(read_print(&print(&one)), Some(one));
+        }
+        assert_eq!(read_print(&[1, 9, b'x']), None, "cut off");
+    }
     use proptest::prelude::*;
 
     proptest! {

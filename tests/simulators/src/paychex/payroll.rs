@@ -316,6 +316,17 @@ impl Simulator {
         }
     }
 
+    /// Takes a check away, also one that is processed, as nothing forbids. Nothing is announced.
+    pub fn remove_check(&mut self, id: &str) -> Option<Check> {
+        let at = self.records.checks.iter().position(|own| own.id == id)?;
+        Some(self.records.checks.remove(at))
+    }
+
+    /// Puts a check back as it was.
+    pub fn put_back(&mut self, check: Check) {
+        self.records.checks.push(check);
+    }
+
     /// A pay period as it is, whatever reads may see.
     pub fn period(&self, id: &str) -> Option<&PayPeriod> {
         self.records.period(id)

@@ -126,6 +126,7 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
             .cx
             .report(Diagnostic::error(codes::EXCLUSIVE_KEYS, cursor.span, what));
     }
+    told_apart(reader);
     let paths = |key| match reader.opt_object("fingerprint") {
         Some(one) if one.node(key).is_some() => one.paths(key),
         Some(_) | None => Vec::new(),
@@ -141,6 +142,7 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
             operation: one.text("operation"),
             with: one.templates("with").collect(),
             when: one.opt_expression("when"),
+            id: one.opt_path("id").map(|path| EventId::At(vec![path])),
         }),
         changes: by_content.then_some(changes),
         operation: reader.text("operation"),
@@ -148,6 +150,21 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
         // Neither has been reported.
         pace: pace(reader).unwrap_or(Pace::Every(Duration::ZERO)),
         cursor: reader.opt_object("cursor").map(|one| cursor(&one)),
+    }
+}
+
+/// An item is gone from the list in which it stood; where there are several, each needs an id.
+fn told_apart(reader: &Reader<'_, '_>) {
+    let deleted = reader.word("deleted", &[("ignore", false), ("event", true)]) == Some(true);
+    let (Some(over), Some(node)) = (reader.opt_object("over"), reader.node("over")) else {
+        return;
+    };
+    if deleted && over.node("id").is_none() {
+        let what = "`id` is missing in `over`, and `deleted: event` needs it";
+        let help = "`id`: Where the id of an item of the list stands that the poll goes over. An item is gone when the list \
+                    in which it stood is read and lacks it; the id tells these lists apart.";
+        let finding = Diagnostic::error(codes::MISSING_KEY, node.span, what).help(help);
+        reader.cx.report(finding);
     }
 }
 

@@ -215,8 +215,8 @@ static POLL: Table = Table {
                 "deleted_share_max",
                 Shape::Count { min: 1, max: 100 },
                 "10",
-                "Where more than so many percent of the known items are gone at once, or the list is empty, nothing is taken for \
-                 deleted, and the poll fails.",
+                "Where more than so many percent of the known items of the lists that were read are gone at once, and more than \
+                 one, or nothing is listed at all, nothing is taken for deleted, and the poll fails.",
             ),
             optional(
                 "over",
@@ -299,6 +299,12 @@ static OVER: Table = Table {
             "when",
             Shape::Expression(scopes::OVER),
             "For which of its items. None: all.",
+        ),
+        optional(
+            "id",
+            Shape::JsonPath,
+            "Where the id of such an item stands. `deleted: event` needs it: what is gone is gone from a list that was read, \
+             and a list that is not read any more says nothing about its items.",
         ),
     ]],
     rules: &[],
