@@ -32,6 +32,7 @@ codes! {
     VERSION = "E0121", "the version of the definition language";
     BAD_NAME = "E0122", "a name that cannot be used";
     SCHEMA_FILE = "E0123", "a schema that is not a JSON Schema";
+    REQUIRED_WHEN = "E0124", "a condition for what is needed that cannot hold";
     DUPLICATE_NAME = "E0201", "a name that is defined twice";
     UNKNOWN_CONNECTOR = "E0202", "a connector that does not exist";
     UNKNOWN_SCHEMA = "E0203", "a schema file that does not exist";

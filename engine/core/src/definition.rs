@@ -21,6 +21,7 @@ mod library;
 mod located;
 mod lower;
 mod reader;
+mod required;
 mod schemas;
 mod structure;
 mod values;

@@ -1,6 +1,7 @@
 //! The input of an operation: made complete by its schema, and checked against it before anything
 //! is sent.
 
+use crate::required::{KEYWORD, is_given, required};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::{Map, Value as Document};
@@ -87,6 +88,16 @@ impl InputSchema {
             }
         }
         let mut whole = Document::Object(whole);
+        for (name, property) in self.properties() {
+            let condition = property.get(KEYWORD);
+            let because = condition.and_then(|condition| required(condition, &whole));
+            if let Some(because) = because.filter(|_| !is_given(whole.get(name))) {
+                problems.push(Problem {
+                    place: name.clone(),
+                    why: format!("is needed because {because}, and has no value"),
+                });
+            }
+        }
         problems.extend(self.misfits(&whole));
         if !problems.is_empty() {
             return Err(problems);

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod protocol;
 pub mod reconcile;
 pub mod rehearsal;
+mod required;
 pub mod schema;
 pub mod source;
 pub mod template;

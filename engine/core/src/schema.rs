@@ -5,8 +5,8 @@
 //! says nothing about its members (`{}`, `{type: object}`) accepts every name; one that lists them accepts these only, because
 //! a name that is not listed is, in a definition, nearly always a slip.
 //!
-//! Beyond the standard vocabulary: `x-unit: minor | major` (money), `x-sensitive: true` (personal data), `optional: true` on a
-//! property of `settings`, `params` and `input`.
+//! Beyond the standard vocabulary: `x-unit: minor | major` (money), `x-sensitive: true` (personal data), `optional: true` and
+//! `required_when` on a property of `settings`, `params` and `input`.
 
 mod alternatives;
 mod types;
@@ -337,7 +337,7 @@ impl<'a> Schema<'a> {
 }
 
 /// Keywords that say nothing about what a value may be.
-const ANNOTATIONS: [&str; 10] = [
+const ANNOTATIONS: [&str; 11] = [
     "title",
     "description",
     "default",
@@ -348,6 +348,7 @@ const ANNOTATIONS: [&str; 10] = [
     "$comment",
     "$defs",
     "optional",
+    "required_when",
 ];
 
 fn says_nothing(schema: &Document) -> bool {

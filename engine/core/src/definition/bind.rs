@@ -10,6 +10,7 @@ use crate::identity::{ConnectionId, ConnectorId, CrosswalkId, InstanceId, Integr
 use crate::plan::{
     Connection, Connector, Instance, Integration, Library, Plan, RateLimit, TriggerKind,
 };
+use crate::required::required;
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 use indexmap::IndexMap;
@@ -155,9 +156,15 @@ impl Binder<'_> {
                 Some(_) => {}
             }
         }
+        let settings = with_defaults(&connector.settings, &stated.settings);
         for (name, spec) in &connector.secrets {
-            if !spec.optional && !stated.secrets.contains_key(name) && !self.is_reported(&base) {
-                let what = format!("connection `{id}` names no secret `{name}`");
+            let condition = spec.required_when.as_ref();
+            let because = condition.and_then(|condition| required(condition, &settings));
+            let needed = !spec.optional || because.is_some();
+            if needed && !stated.secrets.contains_key(name) && !self.is_reported(&base) {
+                let because = because.map(|words| format!(", which is needed because {words}"));
+                let because = because.unwrap_or_default();
+                let what = format!("connection `{id}` names no secret `{name}`{because}");
                 let help = format!(
                     "write `{name}: {id}/{name}` under `secrets`; {}",
                     spec.description

@@ -4,9 +4,10 @@
 //! stands alone: the files it reaches are put under its `$defs`, so that nobody later needs to know where it came from.
 
 use super::context::Context;
-use super::words;
+use super::{required, words};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Findings};
+use crate::required::{KEYWORD, is_given};
 use crate::source::{FileId, SourceSet, Span, to_u32};
 use crate::yaml::{self, Node, Value};
 use indexmap::IndexMap;
@@ -256,7 +257,7 @@ impl Schemas {
 /// The object schema of a map of properties. A property without `default` and without `optional: true` is required.
 pub(super) fn of_properties(node: Option<&Node>, cx: &Context<'_>) -> Document {
     let mut properties = Map::new();
-    let mut required = Vec::new();
+    let mut needed = Vec::new();
     for entry in node.map_or(&[][..], Node::entries) {
         let property = entry.value.to_document();
         let mut sound = !cx.broken.contains(&entry.value.id);
@@ -275,15 +276,24 @@ pub(super) fn of_properties(node: Option<&Node>, cx: &Context<'_>) -> Document {
                 .is_some_and(|value| *value != Document::Bool(false))
         };
         if !says("optional") && property.get("default").is_none() {
-            required.push(entry.key.clone());
+            needed.push(entry.key.clone());
         }
         check_default(&property, &entry.value, cx);
         properties.insert(entry.key.clone(), property);
     }
+    for entry in node.map_or(&[][..], Node::entries) {
+        let condition = entry.value.get(KEYWORD);
+        let property = properties.get(&entry.key).filter(|one| **one != anything());
+        if let (Some(condition), Some(property)) = (condition, property) {
+            let filled = is_given(property.get("default"));
+            let can_be_absent = !filled && !needed.contains(&entry.key);
+            required::check(&entry.key, condition, can_be_absent, &properties, cx);
+        }
+    }
     json!({
         "type": "object",
         "properties": properties,
-        "required": required,
+        "required": needed,
         "additionalProperties": false,
     })
 }

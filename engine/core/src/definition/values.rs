@@ -1,6 +1,7 @@
 //! Values that a site or a case gives, compared with the schemas that ask for them.
 
 use super::words;
+use crate::required::{KEYWORD, is_given, required};
 use crate::source::Span;
 use crate::yaml::Node;
 use jsonschema::error::ValidationErrorKind;
@@ -60,6 +61,7 @@ pub(super) fn misfits(schema: &Document, given: &Document) -> Vec<Wrong> {
         }
     }
     wrong.extend(bad_durations(schema, given));
+    wrong.extend(missing_because(schema, given));
     wrong
 }
 
@@ -99,6 +101,28 @@ fn bad_durations(schema: &Document, given: &Document) -> Vec<Wrong> {
         })
     };
     properties.into_iter().flatten().filter_map(bad).collect()
+}
+
+/// Nor does it know what is needed because of another value; `required_when` is ours too.
+fn missing_because(schema: &Document, given: &Document) -> Vec<Wrong> {
+    let whole = with_defaults(schema, given);
+    let properties = schema.get("properties").and_then(Document::as_object);
+    let missing = |(name, property): (&String, &Document)| {
+        let condition = property.get(KEYWORD)?;
+        let because = required(condition, &whole).filter(|_| !is_given(whole.get(name)))?;
+        let description = property.get("description").and_then(Document::as_str);
+        Some(Wrong {
+            path: Vec::new(),
+            is_key: false,
+            why: format!("`{name}` is missing, which is needed because {because}"),
+            help: description.map(|text| format!("`{name}`: {text}")),
+        })
+    };
+    properties
+        .into_iter()
+        .flatten()
+        .filter_map(missing)
+        .collect()
 }
 
 fn pointer(text: &str) -> Vec<String> {

@@ -48,6 +48,8 @@ pub struct SecretSpec {
     pub optional: bool,
     /// Whether several values may be live at once, for rotation.
     pub several: bool,
+    /// Of which values of settings one cannot do without it: a map of setting to value or values, or a list of such maps.
+    pub required_when: Option<Document>,
 }
 
 /// A harmless read that shows whether a connection works.
@@ -393,10 +395,10 @@ pub struct Over {
     pub with: IndexMap<String, Template>,
     /// For which of its items. Sees `over`, `settings`, `now`.
     pub when: Option<Expression>,
-}
-
     /// Where the id of such an item stands, which tells the lists apart.
     pub id: Option<EventId>,
+}
+
 /// Events of a list that does not say what has changed: items whose content differs from what it was.
 #[derive(Debug)]
 pub struct Changes {

@@ -1,9 +1,13 @@
 //! The connector file.
 
 use super::super::reader::Reader;
+use super::super::required;
 use super::{http, names, operation, trigger};
 use crate::identity::ConnectorId;
 use crate::plan::{Connector, Health, SecretSpec};
+use crate::required::KEYWORD;
+use crate::yaml::Node;
+use serde_json::{Map, Value as Document};
 use std::sync::Arc;
 
 /// A connector, or what of it could be read.
@@ -23,10 +27,26 @@ pub(in crate::definition) fn lower(reader: &Reader<'_, '_>) -> Connector {
             )
         })
         .collect();
+    let settings = reader.properties("settings");
+    for (name, one) in reader.object_map("secrets") {
+        let Some(condition) = one.node(KEYWORD) else {
+            continue;
+        };
+        let none = Map::new();
+        let known = settings.get("properties").and_then(Document::as_object);
+        let optional = one.flag("optional");
+        required::check(
+            &name,
+            condition,
+            optional,
+            known.unwrap_or(&none),
+            reader.cx,
+        );
+    }
     Connector {
         id: ConnectorId::new(id),
         title,
-        settings: reader.properties("settings"),
+        settings,
         secrets: reader
             .object_map("secrets")
             .iter()
@@ -51,6 +71,7 @@ fn secret(reader: &Reader<'_, '_>) -> SecretSpec {
         description: reader.text("description"),
         optional: reader.flag("optional"),
         several: reader.flag("several"),
+        required_when: reader.node(KEYWORD).map(Node::to_document),
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) static CONNECTOR: Table = Table {
             Shape::Properties,
             "{}",
             "What a connection must supply, as JSON Schema properties. One without `default` and not `optional: true` is \
-             required.",
+             required; one with `required_when` where the others that it names have one of the values it names, as in \
+             `required_when: { mode: [file, queue] }`, or in one of a list of such maps.",
         ),
         default(
             "secrets",
@@ -99,6 +100,12 @@ static SECRET: Table = Table {
             Shape::Flag,
             "false",
             "Whether several values may be live at once while it is being changed.",
+        ),
+        optional(
+            "required_when",
+            Shape::Anything,
+            "Where an optional one is needed all the same: settings with the value, or a list of the values, of which each must \
+             have one, as in `{ auth: [basic, token] }`; or a list of such maps, of which one must hold.",
         ),
     ]],
     rules: &[],

@@ -34,7 +34,8 @@ pub(crate) static INTEGRATION: Table = Table {
             "params",
             Shape::Properties,
             "{}",
-            "What a site decides, as JSON Schema properties. One without `default` and not `optional: true` is required.",
+            "What a site decides, as JSON Schema properties. One without `default` and not `optional: true` is required; one with \
+             `required_when` where the others that it names have one of the values it names.",
         ),
         required("source", Shape::Object(&SOURCE), "Where events come from."),
         required(
@@ -45,7 +46,8 @@ pub(crate) static INTEGRATION: Table = Table {
         optional(
             "order_key",
             Shape::Template(scopes::EVENT),
-            "Deliveries with the same key go one after another.",
+            "Deliveries with the same key go one after another. It is fixed when an event is accepted, before anything is read: what \
+             must be read to know what belongs together is ordered by what it writes to, in the steps of the write.",
         ),
         default(
             "requires",
