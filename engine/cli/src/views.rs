@@ -105,9 +105,35 @@ pub(crate) fn counts_table(counts: &[CountsView]) -> Vec<String> {
     table.lines()
 }
 
+/// The integrations that wait for a window in which they deliver; no lines if none does.
+pub(crate) fn windows_table(counts: &[CountsView]) -> Vec<String> {
+    let closed: Vec<_> = counts
+        .iter()
+        .filter_map(|one| Some((one, one.opens_at?)))
+        .collect();
+    if closed.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::new(["WINDOW CLOSED", "WAITING", "OPENS"]).right(&[1]);
+    for (one, opens_at) in closed {
+        let waiting = [
+            StateKind::Pending,
+            StateKind::InFlight,
+            StateKind::Uncertain,
+        ];
+        let waiting: u64 = waiting.iter().map(|kind| one.state(*kind)).sum();
+        table.row([
+            one.integration.clone(),
+            waiting.to_string(),
+            moment(opens_at),
+        ]);
+    }
+    table.lines()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CountsView, age, counts_table};
+    use super::{CountsView, age, counts_table, windows_table};
     use jiff::Timestamp;
     use ml_connector_store::Counts;
 
@@ -121,6 +147,25 @@ mod tests {
         let lines = counts_table(&[CountsView::of("a/b", &counts)]);
         let cells: Vec<&str> = lines[1].split_whitespace().collect();
         assert_eq!(cells, ["a/b", "28", "3", "3", "3", "4", "5", "6", "7"]);
+    }
+
+    #[test]
+    fn who_waits_for_a_window_is_shown_with_its_time() {
+        let counts = Counts {
+            received: 28,
+            duplicates: 3,
+            states: [1, 2, 3, 4, 5, 6, 7, 0],
+        };
+        let mut views = vec![
+            CountsView::of("a/b", &counts),
+            CountsView::of("a/c", &counts),
+        ];
+        assert!(windows_table(&views).is_empty(), "none waits");
+        views[1].opens_at = Some("2026-03-16T20:00:00Z".parse().unwrap());
+        let lines = windows_table(&views);
+        assert_eq!(lines.len(), 2);
+        let cells: Vec<&str> = lines[1].split_whitespace().collect();
+        assert_eq!(cells, ["a/c", "6", "2026-03-16", "20:00:00Z"]);
     }
 
     #[test]

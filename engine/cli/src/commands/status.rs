@@ -6,7 +6,9 @@ use crate::operator::{Operator, block_on, unexpected};
 use crate::site::SiteArgs;
 use crate::table::Table;
 use crate::terminal::{Terminal, Tone};
-use crate::views::{ConnectionView, CountsView, PollView, age, counts_table, moment};
+use crate::views::{
+    ConnectionView, CountsView, PollView, age, counts_table, moment, windows_table,
+};
 use jiff::Timestamp;
 use ml_connector_runtime::operator::{Command, ReloadStatus, Reply, Status};
 use ml_connector_runtime::{Clock as _, SystemClock};
@@ -120,10 +122,7 @@ pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Ex
 
 impl StatusOutput {
     fn of(site: &str, status: &Status) -> anyhow::Result<Self> {
-        let integrations = status
-            .instances
-            .iter()
-            .map(|one| CountsView::of(one.instance.as_str(), &one.counts));
+        let integrations = status.instances.iter().map(CountsView::of_status);
         Ok(Self {
             version: 1,
             site: status.site.clone().unwrap_or_else(|| site.to_owned()),
@@ -200,6 +199,11 @@ impl StatusOutput {
         if !self.integrations.is_empty() {
             terminal.line("")?;
             print_lines(&counts_table(&self.integrations), terminal)?;
+        }
+        let windows = windows_table(&self.integrations);
+        if !windows.is_empty() {
+            terminal.line("")?;
+            print_lines(&windows, terminal)?;
         }
         if !self.connections.is_empty() {
             let mut table = Table::new([

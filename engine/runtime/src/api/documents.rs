@@ -148,9 +148,7 @@ impl Overview {
             engine: engine.to_owned(),
             running_since: status.running_since,
             plan: status.plan.clone(),
-            integrations: counts
-                .map(|one| CountsView::of(one.instance.as_str(), &one.counts))
-                .collect(),
+            integrations: counts.map(CountsView::of_status).collect(),
             connections: status.connections.iter().map(ConnectionView::of).collect(),
             polls: status.polls.iter().map(PollView::of).collect(),
             counters: serde_json::to_value(&status.counters).unwrap_or_default(),

@@ -185,6 +185,7 @@ impl Operator<'_> {
                     instance,
                     enabled,
                     counts,
+                    opens_at: None,
                 }
             })
             .collect();
@@ -202,8 +203,15 @@ impl Operator<'_> {
                         instance,
                         enabled: true,
                         counts,
+                        opens_at: None,
                     });
                 }
+            }
+            let now = self.clock.now();
+            for one in &mut instances {
+                let windows = plan.instances.get(&one.instance);
+                let windows = windows.and_then(|instance| instance.windows.as_ref());
+                one.opens_at = windows.and_then(|windows| windows.closed_until(now));
             }
             status.site = Some(plan.site.clone());
             status.running_since = Some(engine.started_at());

@@ -128,6 +128,7 @@ impl Operator<'_> {
                 states: states
                     .map(|(kind, number)| (kind.as_str().to_owned(), number))
                     .collect(),
+                opens_at: one.opens_at,
             }
         });
         let integrations = integrations.collect();

@@ -371,6 +371,9 @@ pub struct IntegrationView {
     pub duplicates: u64,
     /// By state.
     pub states: BTreeMap<String, u64>,
+    /// When the next of its windows opens, for which its deliveries wait; null if they need not wait for one.
+    #[schemars(with = "Option<String>")]
+    pub opens_at: Option<Timestamp>,
 }
 
 /// A stored event, without itself.
@@ -465,6 +468,9 @@ pub struct InstanceStatus {
     pub enabled: bool,
     /// How many there are.
     pub counts: Counts,
+    /// When the next of its windows opens, where it delivers in windows only and none is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Timestamp>,
 }
 
 /// How one connection stands.

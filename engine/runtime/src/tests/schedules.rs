@@ -2,6 +2,8 @@
 //! on Sunday 29 March.
 
 use super::world::World;
+use crate::operator::view::CountsView;
+use crate::operator::{Command, Reply};
 use ml_connector_core::delivery::StateKind;
 use std::time::Duration;
 
@@ -115,6 +117,15 @@ async fn move_on(world: &World, by: Duration) {
     polled(world, polls + 1).await;
 }
 
+/// When the window opens for which deliveries wait, as the status says it.
+async fn opens_at(world: &World) -> Option<String> {
+    let Reply::Status(status) = world.engine().execute(Command::Status).await else {
+        panic!("not a status");
+    };
+    let view = CountsView::of_status(&status.instances[0]);
+    view.opens_at.map(|at| at.to_string())
+}
+
 #[tokio::test]
 async fn deliveries_are_made_while_a_window_is_open_and_wait_for_the_next() {
     let world = World::with(&[EVENINGS]).await;
@@ -126,8 +137,14 @@ async fn deliveries_are_made_while_a_window_is_open_and_wait_for_the_next() {
         "nothing is sent before eight"
     );
     assert_eq!(world.delivery("PM1").await.progress.attempts, 0);
+    assert_eq!(
+        opens_at(&world).await.as_deref(),
+        Some("2026-03-16T20:00:00Z"),
+        "the status says for what it waits"
+    );
     world.advance(SECOND).await;
     world.until_state("PM1", "delivered").await;
+    assert_eq!(opens_at(&world).await, None, "while it is open");
     // An hour later it is still open.
     move_on(&world, HOUR).await;
     world.collect("PM2", 100).await;

@@ -10,7 +10,7 @@ pub use attempts::{AttemptView, attempts};
 pub(crate) use holds::cause;
 pub use holds::{HoldGroup, HoldGroups, normalised};
 
-use super::{ConnectionStatus, PollStatus, Resolved};
+use super::{ConnectionStatus, InstanceStatus, PollStatus, Resolved};
 use jiff::Timestamp;
 use ml_connector_core::delivery::{Awaited, DeliveryState, StateKind};
 use ml_connector_store::{AuditRecord, Counts, CrosswalkEntry, Delivery};
@@ -173,6 +173,9 @@ pub struct CountsView {
     pub duplicates: u64,
     /// By state.
     pub states: BTreeMap<String, u64>,
+    /// When the next of its windows opens, for which its deliveries wait; null if they need not wait for one.
+    #[schemars(with = "Option<String>")]
+    pub opens_at: Option<Timestamp>,
 }
 
 impl CountsView {
@@ -186,6 +189,15 @@ impl CountsView {
             states: states
                 .map(|(kind, number)| (kind.as_str().to_owned(), number))
                 .collect(),
+            opens_at: None,
+        }
+    }
+
+    /// Makes a view of how an integration stands.
+    pub fn of_status(status: &InstanceStatus) -> Self {
+        Self {
+            opens_at: status.opens_at,
+            ..Self::of(status.instance.as_str(), &status.counts)
         }
     }
 
