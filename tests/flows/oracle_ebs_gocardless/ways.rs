@@ -5,8 +5,10 @@ use super::{
     Cast, ERP, INVOICES, Kind, PEOPLE, RECEIPTS, REVERSALS, SITE, Story, Switches, lock, reach,
 };
 use jiff::SignedDuration;
-use ml_connector_core::delivery::StateKind;
+use ml_connector_core::delivery::{DeliveryState, StateKind};
 use ml_connector_simulators::oracle_ebs::{Expired, Fault, On};
+use ml_connector_store::Delivery;
+use rust_decimal::Decimal;
 
 /// Settings of a connection whose site takes no Basic on services.
 const TOKEN: &str = "package\n      auth: token";
@@ -66,6 +68,61 @@ async fn sessions_that_end_in_the_middle_are_opened_again() {
             (erp.logins(), erp.calls())
         };
         assert!(logins * 2 < calls, "{logins} log-ons for {calls} calls");
+        story.end().await;
+    }
+}
+
+/// Invoices out and receipts back, under every way in which levels and installations differ, with an answer that is lost and a
+/// session that ends.
+async fn the_same_books(site: &str) {
+    for (name, switches) in Switches::variations() {
+        println!("{name}");
+        let cast = Cast::new(switches);
+        let story = cast.script(site).start().await;
+        for (account, number, amount) in [(1290, "INV-1", "250"), (1291, "INV-2", "79.9")] {
+            cast.invoice(account, number, amount, story.now());
+        }
+        reach(&story, INVOICES, StateKind::Delivered, 2).await;
+        lock(&cast.erp)
+            .faults
+            .plan(On::Operation("GET_RECEIPT"), Fault::Expire);
+        story.strike(ERP, "create_transmission", Trouble::CutAfter, 1);
+        cast.collect(&story);
+        cast.announce(&story);
+        reach(&story, RECEIPTS, StateKind::Delivered, 2).await;
+        cast.submitted_once();
+        story.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_in_which_installations_differ_leads_to_the_same_books() {
+    the_same_books(TOKEN).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_in_which_installations_differ_leads_to_the_same_books_by_the_open_interface() {
+    the_same_books("open_interface").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_in_which_installations_differ_leads_to_the_same_receipts_at_once() {
+    for (name, switches) in Switches::variations() {
+        println!("{name}");
+        let cast = Cast::new(switches);
+        let story = cast.script(RECEIPT_API).start().await;
+        story.strike(ERP, "create_and_apply", Trouble::CutAfter, 1);
+        cast.invoice(1290, "INV-1", "250", story.now());
+        cast.invoice(1291, "INV-2", "79.9", story.now());
+        reach(&story, INVOICES, StateKind::Delivered, 2).await;
+        let payments = cast.collect(&story);
+        cast.announce(&story);
+        reach(&story, RECEIPTS, StateKind::Delivered, 2).await;
+        lock(&cast.collector)
+            .charge_back(&payments[1], "refund_requested", story.now())
+            .unwrap();
+        cast.announce(&story);
+        reach(&story, REVERSALS, StateKind::Delivered, 1).await;
         story.end().await;
     }
 }
@@ -178,6 +235,47 @@ async fn what_is_refunded_in_part_leaves_a_receipt_of_the_rest() {
         invoice.unwrap().remaining
     };
     assert_eq!(left, "30.50".parse().unwrap());
+    story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_refunds_of_one_payment_at_once_leave_one_receipt_of_the_rest() {
+    let cast = Cast::new(Switches::default());
+    let site = replacing();
+    let story = cast.script_of(&site).start().await;
+    let payments = paid_out(&cast, &story).await;
+    reach(&story, RECEIPTS, StateKind::Delivered, 4).await;
+    // Refund by refund of the greatest payment; an event of a refund does not say which payment it is of.
+    let amount = |payment: &String| {
+        let own = lock(&cast.collector).resource(Kind::Payments, payment);
+        own.unwrap()["amount"].as_i64()
+    };
+    let payment = payments.iter().max_by_key(|one| amount(one)).unwrap();
+    for part in [1_000, 2_000, 456] {
+        let mut collector = lock(&cast.collector);
+        let refund = collector.refund(payment, part, story.now()).unwrap();
+        collector.pay_refund(&refund, story.now()).unwrap();
+    }
+    cast.announce(&story);
+    reach(&story, PARTIAL, StateKind::Delivered, 1).await;
+    story.pass(SignedDuration::from_hours(3)).await;
+    let all = story.deliveries_of(PARTIAL).await;
+    let delivered = |one: &&Delivery| one.state.kind() == StateKind::Delivered;
+    assert_eq!(all.iter().filter(delivered).count(), 1, "{all:#?}");
+    for one in &all {
+        match &one.state {
+            DeliveryState::Held(hold) => assert!(hold.why.contains("reversed"), "{hold:?}"),
+            other => assert!(other.kind().is_terminal(), "{other:?}"),
+        }
+    }
+    let live: Vec<Decimal> = {
+        let erp = lock(&cast.erp);
+        let own = erp.receipts().filter(|one| one.number.starts_with(payment));
+        own.filter(|one| one.reversal.is_none())
+            .map(|one| one.amount)
+            .collect()
+    };
+    assert_eq!(live, ["1200.00".parse::<Decimal>().unwrap()]);
     story.end().await;
 }
 
