@@ -451,17 +451,23 @@ async fn every_way_in_which_the_payroll_service_differs_leads_to_the_same_books(
         println!("{name}");
         let cast = Cast::with(switches);
         let story = cast.mapped(SITE).start().await;
-        // More than one page, read while it is being processed too.
-        let period = cast.enter(22);
+        // More than one page where that makes a difference, and read while it is being processed too.
+        let paged = ["page", "tag", "total", "metadata", "links"];
+        let checks = if paged.iter().any(|word| name.contains(word)) {
+            22
+        } else {
+            3
+        };
+        let period = cast.enter(checks);
         lock(&cast.payroll).process(&period);
         story.pass(SignedDuration::from_mins(61)).await;
         lock(&cast.payroll).complete(&period, PeriodStatus::Completed, story.now());
-        cast.posted(&story, 22, 1).await;
+        cast.posted(&story, checks, 1).await;
         // What undoes it shows its amounts with one sign or the other.
         lock(&cast.payroll)
             .reverse(&period, &[], story.now())
             .unwrap();
-        cast.posted(&story, 44, 2).await;
+        cast.posted(&story, 2 * checks, 2).await;
         cast.no_identifiers();
         story.end().await;
     }
