@@ -1,8 +1,8 @@
 //! Who pays: names that have to survive XML, Windows-1252 and URLs, several currencies, and two kinds of trouble. Every
 //! pairing in which GoCardless' payments go to an ERP shares this.
 
-use super::Error;
 use super::plan::amount_minor;
+use super::{CrosswalkRow, Error};
 use crate::books::Expected;
 use crate::entropy::Entropy;
 use crate::gocardless::{self, Party};
@@ -99,6 +99,22 @@ pub(super) fn meet(
         })
     };
     CAST.into_iter().map(payer).collect()
+}
+
+/// Which customer is which account, in these columns. Who is unmapped is left out.
+pub(super) fn crosswalk(
+    payers: &[Payer],
+    values: impl Fn(&Member) -> Vec<(&'static str, String)>,
+) -> Vec<CrosswalkRow> {
+    let mapped = payers.iter();
+    let mapped = mapped.filter(|payer| payer.member.fate != Fate::Unmapped);
+    mapped
+        .map(|payer| CrosswalkRow {
+            table: "customers",
+            key: payer.customer.clone(),
+            values: values(&payer.member),
+        })
+        .collect()
 }
 
 /// A payment of whoever the wheel names, asked for a week ago and not collected yet.

@@ -1,11 +1,12 @@
 //! GoCardless in a demonstration: the simulator behind its port, its sender, and what has become of its events. Every
 //! pairing whose source it is shares this.
 
-use super::{Error, Options};
+use super::{Account, Error, Options, Tally};
 use crate::gocardless::{self, Access, Endpoint, Kind, Sending};
 use crate::serve::{Server, lock};
-use crate::webhooks::{Counts, Delivery, Sender};
+use crate::webhooks::{Delivery, Sender};
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -107,53 +108,45 @@ impl Collector {
         })
     }
 
-    /// What the sender has seen.
-    pub(super) fn counts(&self) -> Counts {
-        self.sender.as_ref().map(Sender::counts).unwrap_or_default()
-    }
-
-    /// Whether nothing is on its way and nothing waits, also not for a repeat.
-    pub(super) fn quiet(&self) -> bool {
-        lock(&self.simulator).next_webhook_at().is_none() && self.counts().in_flight == 0
+    /// How far what it sends is.
+    pub(super) fn tally(&self) -> Tally {
+        let counts = self.sender.as_ref().map(Sender::counts).unwrap_or_default();
+        let waits = lock(&self.simulator).next_webhook_at().is_some();
+        Tally {
+            accepted: counts.accepted,
+            unanswered: counts.sent - counts.accepted,
+            quiet: !waits && counts.in_flight == 0,
+            ..Tally::default()
+        }
     }
 
     /// Different events that were taken, and how many were sent again.
-    pub(super) fn events(&self) -> (u64, u64) {
+    pub(super) fn account(&self) -> Account {
         let simulator = lock(&self.simulator);
+        let webhooks = simulator.ids(Kind::Webhooks).into_iter();
+        let webhooks = webhooks.filter_map(|id| simulator.resource(Kind::Webhooks, &id));
         let mut seen = BTreeSet::new();
-        let mut again = 0;
-        for id in simulator.ids(Kind::Webhooks) {
-            let Some(webhook) = simulator.resource(Kind::Webhooks, &id) else {
-                continue;
-            };
-            let taken = webhook
-                .get("successful")
-                .and_then(serde_json::Value::as_bool);
-            if taken != Some(true) {
-                continue;
-            }
-            let body: serde_json::Value = webhook
-                .get("request_body")
-                .and_then(serde_json::Value::as_str)
-                .and_then(|body| serde_json::from_str(body).ok())
-                .unwrap_or_default();
-            let events = body.get("events").and_then(serde_json::Value::as_array);
-            for event in events.into_iter().flatten() {
-                let id = event
-                    .get("id")
-                    .and_then(serde_json::Value::as_str)
-                    .unwrap_or_default();
-                again += u64::from(!seen.insert(id.to_owned()));
+        let mut duplicate = 0;
+        for webhook in webhooks.filter(|own| own["successful"] == true) {
+            let body = webhook["request_body"].as_str().unwrap_or_default();
+            let body: Value = serde_json::from_str(body).unwrap_or_default();
+            for event in body["events"].as_array().into_iter().flatten() {
+                duplicate += u64::from(!seen.insert(event["id"].to_string()));
             }
         }
-        (seen.len() as u64, again)
+        Account {
+            received: seen.len() as u64,
+            duplicate,
+            ..Account::default()
+        }
     }
 
-    /// Closes the port.
-    pub(super) async fn stop(self) {
+    /// Closes its port and the target's.
+    pub(super) async fn stop_with(self, target: Server) {
         if let Some(sender) = self.sender {
             sender.stop().await;
         }
         self.server.stop().await;
+        target.stop().await;
     }
 }

@@ -1,6 +1,10 @@
 //! The shipped definitions, carried in the binary so that a demonstration runs from any folder.
 
+use ml_connector_core::definition::site::Site;
+use ml_connector_core::plan::{Library, Plan};
+use ml_connector_core::source::SourceSet;
 use rust_embed::Embed;
+use std::sync::Arc;
 
 #[derive(Embed)]
 #[folder = "../../connectors"]
@@ -33,6 +37,35 @@ pub fn definitions() -> Vec<(String, String)> {
     }
     files.sort();
     files
+}
+
+/// Binds definitions, paths and texts, to a site file.
+///
+/// # Errors
+/// If there are findings: what they are.
+pub fn plan<N: AsRef<str>, T: AsRef<str>>(
+    definitions: impl IntoIterator<Item = (N, T)>,
+    site: &str,
+) -> Result<Arc<Plan>, String> {
+    let mut sources = SourceSet::new();
+    for (name, text) in definitions {
+        sources.add(name.as_ref(), text.as_ref());
+    }
+    let site = sources.add("ml-connector.yaml", site);
+    let (library, mut findings) = Library::load(&sources);
+    let (site, of_site) = Site::load(&sources, site);
+    findings.extend(of_site);
+    match site {
+        Some(site) if findings.is_empty() => {
+            let (plan, of_plan) = Plan::bind(&library, &site);
+            findings.extend(of_plan);
+            if findings.is_empty() {
+                return Ok(Arc::new(plan));
+            }
+        }
+        _ => {}
+    }
+    Err(format!("{findings:#?}"))
 }
 
 #[cfg(test)]

@@ -18,12 +18,13 @@ mod oracle_ebs_gocardless;
 mod pairing;
 mod plan;
 mod sage_x3_gocardless;
+mod syspro;
 pub mod syspro_gocardless;
 mod syspro_paychex;
 mod world;
 
 pub use closing::{Closing, EngineCounts, Line, Money};
-pub use files::definitions;
+pub use files::{definitions, plan};
 pub use pairing::{Account, Doing, Pairing, Part, Play, Starting, Tally};
 pub use plan::Options;
 pub use world::{CrosswalkRow, Progress, World};

@@ -15,6 +15,13 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A pairing's systems being set up.
 pub type Starting = Doing<'static, Result<Box<dyn Play>, Error>>;
 
+/// A pairing's systems as they are once this has set them up.
+pub(super) fn starting<P: Play + 'static>(
+    set_up: impl Future<Output = Result<P, Error>> + Send + 'static,
+) -> Starting {
+    Box::pin(async move { Ok(Box::new(set_up.await?) as Box<dyn Play>) })
+}
+
 /// A pairing that can be demonstrated.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairing {

@@ -4,7 +4,7 @@
 //! What is asked for after the last part stays with GoCardless, so it never becomes a receipt.
 
 use super::collector::{self, Collector};
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally};
+use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
 use super::plan::{Options, amount_minor};
 use super::{CrosswalkRow, Error, Listen, site_head};
 use crate::books::{Expected, Report, compare};
@@ -24,12 +24,7 @@ use std::time::Duration;
 pub(super) const PAIRING: Pairing = Pairing {
     name: "oracle-ebs-gocardless",
     title: "Invoices of Oracle E-Business Suite are collected by GoCardless and come back as receipts",
-    start: |options, now| {
-        Box::pin(async move {
-            let show = Show::start(options, now).await?;
-            Ok(Box::new(show) as Box<dyn Play>)
-        })
-    },
+    start: |options, now| starting(Show::start(options, now)),
 };
 
 const PASSWORD: &str = "p&ss w<rd";
@@ -212,7 +207,6 @@ impl Play for Show {
 
     /// Each invoice is a payment, each payment that was paid out a receipt; who has a mandate is not asked for one.
     fn tally(&self) -> Tally {
-        let counts = self.collector.counts();
         let asked = lock(&self.collector.simulator).ids(Kind::Payments).len();
         let receipts = lock(&self.erp).receipts().count();
         let to_post = self.invoices + self.expected().len();
@@ -221,27 +215,21 @@ impl Play for Show {
             to_post,
             posted: asked + receipts,
             to_hold: 0,
-            accepted: counts.accepted,
-            unanswered: counts.sent - counts.accepted,
-            quiet: self.collector.quiet(),
+            ..self.collector.tally()
         }
     }
 
     fn account(&self) -> Account {
-        let (events, duplicate) = self.collector.events();
+        let events = self.collector.account();
         Account {
             books: self.books(),
-            held_sums: Vec::new(),
-            received: events + self.invoices as u64,
-            duplicate,
+            received: events.received + self.invoices as u64,
+            ..events
         }
     }
 
     fn stop(self: Box<Self>) -> Doing<'static, ()> {
-        Box::pin(async move {
-            self.collector.stop().await;
-            self.server.stop().await;
-        })
+        Box::pin(self.collector.stop_with(self.server))
     }
 }
 

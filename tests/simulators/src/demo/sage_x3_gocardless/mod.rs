@@ -6,7 +6,7 @@
 
 use super::cast::{self, Fate, Fates, Payer};
 use super::collector::{self, Collector};
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally};
+use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
 use super::plan::Options;
 use super::{CrosswalkRow, Error, Listen, site_head};
 use crate::books::{Posted, Report, compare};
@@ -25,12 +25,7 @@ use std::sync::{Arc, Mutex};
 pub(super) const PAIRING: Pairing = Pairing {
     name: "sage-x3-gocardless",
     title: "Payments, refunds and chargebacks of GoCardless become journal entries in Sage X3, by SOAP, api1 and GraphQL",
-    start: |options, now| {
-        Box::pin(async move {
-            let show = Show::start(options, now).await?;
-            Ok(Box::new(show) as Box<dyn Play>)
-        })
-    },
+    start: |options, now| starting(Show::start(options, now)),
 };
 
 const PASSWORD: &str = "p&ss w<rd";
@@ -175,15 +170,7 @@ impl Play for Show {
 
     /// Which customer is which partner. One customer is left out on purpose.
     fn crosswalk(&self) -> Vec<CrosswalkRow> {
-        self.people
-            .iter()
-            .filter(|person| person.member.fate != Fate::Unmapped)
-            .map(|person| CrosswalkRow {
-                table: "customers",
-                key: person.customer.clone(),
-                values: vec![("x3", person.member.code.to_owned())],
-            })
-            .collect()
+        cast::crosswalk(&self.people, |member| vec![("x3", member.code.to_owned())])
     }
 
     fn send_to(&mut self, engine: &str) {
@@ -207,34 +194,28 @@ impl Play for Show {
     /// Each payment that was collected is an entry, and so is each refund and reversal. A payment that failed before it was
     /// collected needs none, and is skipped.
     fn tally(&self) -> Tally {
-        let counts = self.collector.counts();
         let to_hold = self.fates.held();
+        let posted = lock(&self.x3).entries().count();
         Tally {
             made: self.fates.collected() + self.mirrors + self.failures,
             to_post: self.fates.collected() - to_hold + self.mirrors,
-            posted: lock(&self.x3).entries().count(),
+            posted,
             to_hold,
-            accepted: counts.accepted,
-            unanswered: counts.sent - counts.accepted,
-            quiet: self.collector.quiet(),
+            ..self.collector.tally()
         }
     }
 
     fn account(&self) -> Account {
-        let (received, duplicate) = self.collector.events();
+        let held_sums = self.fates.held_sums(&lock(&self.collector.simulator));
         Account {
             books: self.books(),
-            held_sums: self.fates.held_sums(&lock(&self.collector.simulator)),
-            received,
-            duplicate,
+            held_sums,
+            ..self.collector.account()
         }
     }
 
     fn stop(self: Box<Self>) -> Doing<'static, ()> {
-        Box::pin(async move {
-            self.collector.stop().await;
-            self.server.stop().await;
-        })
+        Box::pin(self.collector.stop_with(self.server))
     }
 }
 

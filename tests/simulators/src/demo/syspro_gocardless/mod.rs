@@ -2,40 +2,32 @@
 
 use super::cast::{self, Fate, Fates, Payer};
 use super::collector::{self, Collector};
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally};
+use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
 use super::plan::Options;
-use super::{CrosswalkRow, Error, Listen, site_head};
+use super::{CrosswalkRow, Error, Listen, site_head, syspro};
 use crate::books::{Posted, Report, compare};
 use crate::entropy::Entropy;
 use crate::gocardless;
 use crate::serve::{Server, lock};
-use crate::syspro::{self, Fault, On, Operator, Period, Switches};
 use crate::webhooks::Delivery;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use std::sync::{Arc, Mutex};
 
 /// The pairing.
 pub(super) const PAIRING: Pairing = Pairing {
     name: "syspro-gocardless",
     title: "Payments that GoCardless collects become receipts in SYSPRO",
-    start: |options, now| {
-        Box::pin(async move {
-            let show = Show::start(options, now).await?;
-            Ok(Box::new(show) as Box<dyn Play>)
-        })
-    },
+    start: |options, now| starting(Show::start(options, now)),
 };
 
-const OPERATOR_PASSWORD: &str = "p&ss w<rd";
-const COMPANY_PASSWORD: &str = "b\u{f6}oks";
+const OPERATOR: &str = "GC";
 
 /// Both systems on loopback ports, with everybody who pays.
 #[derive(Debug)]
 pub struct Show {
     options: Options,
     collector: Collector,
-    erp: Arc<Mutex<syspro::Simulator>>,
+    erp: Arc<Mutex<crate::syspro::Simulator>>,
     server: Server,
     people: Vec<Payer>,
     fates: Fates,
@@ -46,7 +38,7 @@ impl Show {
     /// Sets both systems up.
     pub async fn start(options: Options, now: Timestamp) -> Result<Self, Error> {
         let mut collector = collector::simulator(&options, now);
-        let mut erp = erp(&options, now);
+        let mut erp = syspro::simulator(&options, OPERATOR, &["ARSTPY"], now);
         let people = cast::meet(&mut collector, now)?;
         open_accounts(&people, &mut erp);
         let erp = Arc::new(Mutex::new(erp));
@@ -67,7 +59,7 @@ impl Show {
     }
 
     /// The ERP.
-    pub fn erp(&self) -> Arc<Mutex<syspro::Simulator>> {
+    pub fn erp(&self) -> Arc<Mutex<crate::syspro::Simulator>> {
         self.erp.clone()
     }
 
@@ -101,42 +93,30 @@ impl Show {
 impl Play for Show {
     fn site(&self, listen: &Listen) -> String {
         format!(
-            "{head}{collector}\
-             \x20 syspro:\n\
-             \x20   connector: syspro\n\
-             \x20   settings: {{ base_url: \"{erp}/SYSPROWCFService/Rest\", operator: GC, company_id: EDU1, post_settle: {settle} }}\n\
-             \x20   secrets: {{ operator_password: syspro/operator, company_password: syspro/company }}\n\
+            "{head}{collector}{erp}\
              integrations:\n\
              \x20 - use: syspro-gocardless/payment-receipts\n\
              \x20   params: {{ bank: GC }}\n",
             head = site_head(listen),
             collector = self.collector.connection(),
-            erp = self.server.url(),
-            settle = self.options.settle,
+            erp = syspro::connection(&self.server, OPERATOR, &self.options),
         )
     }
 
     fn secrets(&self) -> Vec<(&'static str, String)> {
         let mut secrets = Collector::secrets().to_vec();
-        secrets.push(("syspro/operator", OPERATOR_PASSWORD.to_owned()));
-        secrets.push(("syspro/company", COMPANY_PASSWORD.to_owned()));
+        secrets.extend(syspro::secrets());
         secrets
     }
 
     /// Which customer is which account. One customer is left out on purpose.
     fn crosswalk(&self) -> Vec<CrosswalkRow> {
-        self.people
-            .iter()
-            .filter(|person| person.member.fate != Fate::Unmapped)
-            .map(|person| CrosswalkRow {
-                table: "customers",
-                key: person.customer.clone(),
-                values: vec![
-                    ("syspro", person.member.code.to_owned()),
-                    ("currency", person.member.currency.to_owned()),
-                ],
-            })
-            .collect()
+        cast::crosswalk(&self.people, |member| {
+            vec![
+                ("syspro", member.code.to_owned()),
+                ("currency", member.currency.to_owned()),
+            ]
+        })
     }
 
     fn send_to(&mut self, engine: &str) {
@@ -157,67 +137,33 @@ impl Play for Show {
     }
 
     fn tally(&self) -> Tally {
-        let counts = self.collector.counts();
         let to_hold = self.fates.held();
+        let posted = lock(&self.erp).receipt_count();
         Tally {
             made: self.fates.collected(),
             to_post: self.fates.collected() - to_hold,
-            posted: lock(&self.erp).receipt_count(),
+            posted,
             to_hold,
-            accepted: counts.accepted,
-            unanswered: counts.sent - counts.accepted,
-            quiet: self.collector.quiet(),
+            ..self.collector.tally()
         }
     }
 
     fn account(&self) -> Account {
-        let (received, duplicate) = self.collector.events();
+        let held_sums = self.fates.held_sums(&lock(&self.collector.simulator));
         Account {
             books: self.books(),
-            held_sums: self.fates.held_sums(&lock(&self.collector.simulator)),
-            received,
-            duplicate,
+            held_sums,
+            ..self.collector.account()
         }
     }
 
     fn stop(self: Box<Self>) -> Doing<'static, ()> {
-        Box::pin(async move {
-            self.collector.stop().await;
-            self.server.stop().await;
-        })
+        Box::pin(self.collector.stop_with(self.server))
     }
-}
-
-fn erp(options: &Options, now: Timestamp) -> syspro::Simulator {
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let period = Period {
-        year: today.year(),
-        number: today.month(),
-    };
-    let mut erp = syspro::Simulator::new(Switches::default(), options.seed, period);
-    let password = OPERATOR_PASSWORD.to_owned();
-    erp.set_operator(
-        "GC",
-        Operator {
-            password,
-            bank: "GC".to_owned(),
-        },
-    );
-    if let Some(company) = erp.company_mut("EDU1") {
-        COMPANY_PASSWORD.clone_into(&mut company.password);
-    }
-    if options.cut_per_mille > 0 {
-        erp.faults.chance(
-            options.cut_per_mille,
-            On::Object("ARSTPY"),
-            Fault::DropAfter,
-        );
-    }
-    erp
 }
 
 /// An account for everybody.
-fn open_accounts(people: &[Payer], erp: &mut syspro::Simulator) {
+fn open_accounts(people: &[Payer], erp: &mut crate::syspro::Simulator) {
     let Some(company) = erp.company_mut("EDU1") else {
         return;
     };

@@ -7,12 +7,12 @@
 mod payroll;
 mod verdict;
 
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally};
+use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
 use super::plan::Options;
-use super::{CrosswalkRow, Error, Listen, site_head};
+use super::{CrosswalkRow, Error, Listen, site_head, syspro};
 use crate::paychex::{self, HookAuth, Sending};
 use crate::serve::{Server, lock};
-use crate::syspro::{self, Fault, LedgerCode, On, Operator, Period, Switches};
+use crate::syspro::{LedgerCode, Period};
 use crate::webhooks::{Counts, Delivery, Sender};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -26,16 +26,10 @@ use verdict::{ACCOUNTS, LIABILITIES};
 pub(super) const PAIRING: Pairing = Pairing {
     name: "syspro-paychex",
     title: "Payroll of Paychex becomes labor-cost journals in SYSPRO",
-    start: |options, now| {
-        Box::pin(async move {
-            let show = Show::start(options, now).await?;
-            Ok(Box::new(show) as Box<dyn Play>)
-        })
-    },
+    start: |options, now| starting(Show::start(options, now)),
 };
 
-const OPERATOR_PASSWORD: &str = "p&ss w<rd";
-const COMPANY_PASSWORD: &str = "b\u{f6}oks";
+const OPERATOR: &str = "PX";
 const HOOK_USER: &str = "paychex";
 const HOOK_PASSWORD: &str = "hook w\u{f6}rd of the demo";
 const CLIENT_ID: &str = "paychex-demo-client-id";
@@ -47,7 +41,7 @@ struct Show {
     options: Options,
     payroll: Payroll,
     source: Server,
-    erp: Arc<Mutex<syspro::Simulator>>,
+    erp: Arc<Mutex<crate::syspro::Simulator>>,
     server: Server,
     sender: Option<Sender<paychex::Simulator>>,
     /// Where the engine listens.
@@ -88,10 +82,7 @@ impl Play for Show {
              \x20   secrets: {{ client_id: paychex/key, client_secret: paychex/secret, notification_login: [paychex/hook] }}\n\
              \x20   rate_limit: {{ requests: 1000000, per: 1s }}\n\
              \x20   poll: {{ checks: {{ every: 1s }}, organizations: {{ every: 1s }} }}\n\
-             \x20 syspro:\n\
-             \x20   connector: syspro\n\
-             \x20   settings: {{ base_url: \"{erp}/SYSPROWCFService/Rest\", operator: PX, company_id: EDU1, post_settle: {settle} }}\n\
-             \x20   secrets: {{ operator_password: syspro/operator, company_password: syspro/company }}\n\
+             {erp}\
              integrations:\n\
              \x20 - use: syspro-paychex/organizations\n\
              \x20 - use: syspro-paychex/workers\n\
@@ -105,19 +96,16 @@ impl Play for Show {
             source = self.source.url(),
             company = self.payroll.company,
             since = self.payroll.since,
-            erp = self.server.url(),
-            settle = self.options.settle,
+            erp = syspro::connection(&self.server, OPERATOR, &self.options),
         )
     }
 
     fn secrets(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("paychex/key", CLIENT_ID.to_owned()),
-            ("paychex/secret", CLIENT_SECRET.to_owned()),
-            ("paychex/hook", format!("{HOOK_USER}:{HOOK_PASSWORD}")),
-            ("syspro/operator", OPERATOR_PASSWORD.to_owned()),
-            ("syspro/company", COMPANY_PASSWORD.to_owned()),
-        ]
+        let mut secrets = syspro::secrets().to_vec();
+        secrets.push(("paychex/key", CLIENT_ID.to_owned()));
+        secrets.push(("paychex/secret", CLIENT_SECRET.to_owned()));
+        secrets.push(("paychex/hook", format!("{HOOK_USER}:{HOOK_PASSWORD}")));
+        secrets
     }
 
     /// None: cost centres are made on the way, and journals wait for them.
@@ -227,22 +215,12 @@ impl Play for Show {
     }
 }
 
-fn erp(options: &Options, now: Timestamp) -> syspro::Simulator {
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let period = Period {
-        year: today.year(),
-        number: today.month(),
-    };
-    let mut erp = syspro::Simulator::new(Switches::default(), options.seed, period);
-    let operator = Operator {
-        password: OPERATOR_PASSWORD.to_owned(),
-        bank: "GC".to_owned(),
-    };
-    erp.set_operator("PX", operator);
+fn erp(options: &Options, now: Timestamp) -> crate::syspro::Simulator {
+    let mut erp = syspro::simulator(options, OPERATOR, &["GENTJL", "BOMSCC", "BOMSEC"], now);
     if let Some(company) = erp.company_mut("EDU1") {
-        COMPANY_PASSWORD.clone_into(&mut company.password);
         // A demonstration that runs over the end of a month pays a little later than it began.
-        let next = today.saturating_add(Span::new().days(1));
+        let next = now.to_zoned(TimeZone::UTC).date();
+        let next = next.saturating_add(Span::new().days(1));
         company.gl_period = Period {
             year: next.year(),
             number: next.month(),
@@ -262,13 +240,6 @@ fn erp(options: &Options, now: Timestamp) -> syspro::Simulator {
                 control: false,
                 on_hold: false,
             }));
-    }
-    if options.cut_per_mille > 0 {
-        for object in ["GENTJL", "BOMSCC", "BOMSEC"] {
-            let on = On::Object(object);
-            erp.faults
-                .chance(options.cut_per_mille, on, Fault::DropAfter);
-        }
     }
     erp
 }
