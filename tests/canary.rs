@@ -2,10 +2,10 @@
 //! can, and then everything that the engine says is searched for them.
 
 use crate::cli::Sealed;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use crate::cli::operating::{exchange, free, ready};
+use ml_connector_core::hex;
+use ml_connector_simulators::webhooks::sign;
 use serde_json::{Value, json};
-use sha2::Sha256;
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
@@ -187,28 +187,6 @@ impl Drop for Running {
     }
 }
 
-fn call(address: SocketAddr, head: &str, body: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .ok()?;
-    let length = body.len();
-    let request = format!(
-        "{head}\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer)
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
 fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !ready() {
@@ -221,26 +199,14 @@ fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 fn signature(body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(HOOK.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    mac.finalize()
-        .into_bytes()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
+    sign(HOOK, body.as_bytes())
 }
 
 /// The ways in which a value may be written.
 fn forms(value: &str) -> Vec<String> {
-    let hex = value.bytes().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    });
     vec![
         value.to_owned(),
-        hex,
+        hex::of(value.as_bytes()),
         value.replace('-', "%2D"),
         value.replace('-', ""),
     ]
@@ -305,9 +271,7 @@ integrations: [{{ use: payroll-ledger/checks }}]
         .spawn()
         .unwrap();
     let mut engine = Running(engine);
-    wait_for("readiness", || {
-        call(admin, "GET /readyz HTTP/1.1", "").is_some_and(|answer| answer.contains(" 200 "))
-    });
+    wait_for("readiness", || ready(admin));
 
     let event = json!({ "id": "CHECK1", "ssn": SSN, "account": ACCOUNT, "amount": 125_050 });
     let body = json!({ "checks": [event] }).to_string();
@@ -315,7 +279,7 @@ integrations: [{{ use: payroll-ledger/checks }}]
         let head = format!(
             "POST /webhooks/payroll HTTP/1.1\r\ncontent-type: application/json\r\nsignature: {signature}"
         );
-        call(webhooks, &head, body).unwrap()
+        exchange(webhooks, &head, body).unwrap()
     };
     assert!(post(&signature(&body), &body).contains(" 202 "));
     // Refused in every way there is, each with the canaries in it.
@@ -386,7 +350,7 @@ integrations: [{{ use: payroll-ledger/checks }}]
 fn every_answer_of_the_api(admin: SocketAddr, token: &str) {
     let get = |path: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nauthorization: Bearer {token}");
-        call(admin, &head, "").unwrap()
+        exchange(admin, &head, "").unwrap()
     };
     let answer = get("/api/v1/openapi.json");
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -1,11 +1,12 @@
 //! Connecting by an authorization code, with the real binary against the simulated cloud gateway.
 
+use crate::cli::operating::exchange;
 use crate::cli::{Ran, Sealed};
 use ml_connector_simulators::sage_x3::{self, CloudApplication, Fault, On, Switches};
 use ml_connector_simulators::serve::{Server, lock};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, ChildStdout};
 use std::sync::{Arc, Mutex};
@@ -142,17 +143,8 @@ fn now() -> jiff::Timestamp {
 }
 
 fn http(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let head = format!("{method} {path} HTTP/1.1\r\nContent-Type: application/json");
+    exchange(address, &head, body).unwrap()
 }
 
 fn parameter(address: &str, name: &str) -> String {

@@ -2,11 +2,10 @@
 //! without a running engine.
 
 use crate::cli::Sealed;
-use crate::cli::operating::{Engine, events, until};
+use crate::cli::operating::{Engine, events, exchange, until};
+use ml_connector_core::hex;
 use serde_json::{Value as Document, json};
 use sha2::{Digest as _, Sha256};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
 /// Makes a token and gives its text.
 fn token(sealed: &Sealed, name: &str, role: &str) -> String {
@@ -25,16 +24,8 @@ fn ask(
     body: Option<&Document>,
 ) -> (u16, Document) {
     let body = body.map(Document::to_string).unwrap_or_default();
-    let mut stream = TcpStream::connect(&engine.admin).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let head = format!("{method} {path} HTTP/1.1\r\nAuthorization: Bearer {token}");
+    let answer = exchange(&engine.admin, &head, &body).unwrap();
     let (head, text) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, serde_json::from_str(text).unwrap_or(Document::Null))
@@ -185,11 +176,7 @@ fn the_monday_after_is_seen_explained_and_repaired_by_command_and_by_api() {
 
 /// Verifies an export as `docs/guide/audit.md` says, with nothing of this project. Gives the last hash.
 fn verified(lines: &[Document]) -> Result<String, String> {
-    let unhex = |text: &str| -> Vec<u8> {
-        let digits = text.as_bytes().chunks(2);
-        let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
-        digits.map(|digits| pair(digits).unwrap()).collect()
-    };
+    let unhex = |text: &str| hex::read(text).unwrap();
     let text = |line: &Document, name: &str| line[name].as_str().unwrap_or_default().to_owned();
     let mut before: Option<(String, u64)> = None;
     for line in lines {

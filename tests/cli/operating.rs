@@ -1,12 +1,14 @@
 //! `run` and everything that operates it, and the store when nobody runs.
 
 use super::{Ran, Sealed, assert_conforms};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write as _};
-use std::net::TcpStream;
+use ml_connector_simulators::webhooks::sign;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::process::{Child, ChildStderr, Command};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A running engine, told to stop when dropped.
 pub(crate) struct Engine {
@@ -54,26 +56,11 @@ impl Engine {
 
     /// Sends a signed webhook and gives the status.
     pub(crate) fn receive(&self, body: &str, secret: &str) -> u16 {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
-        let signature = mac
-            .finalize()
-            .into_bytes()
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                write!(hex, "{byte:02x}").unwrap();
-                hex
-            });
-        let mut stream = TcpStream::connect(&self.webhooks).unwrap();
-        write!(
-            stream,
-            "POST /webhooks/payfast HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n\
-             X-Signature: {signature}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let signature = sign(secret, body.as_bytes());
+        let head = format!(
+            "POST /webhooks/payfast HTTP/1.1\r\nContent-Type: application/json\r\nX-Signature: {signature}"
+        );
+        let answer = exchange(&self.webhooks, &head, body).unwrap();
         answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
@@ -90,6 +77,41 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let _ended = self.child.kill();
         let _ended = self.child.wait();
+    }
+}
+
+/// One request, its line and headers apart from its body, over a connection of its own; gives the whole answer.
+pub(crate) fn exchange(address: impl ToSocketAddrs, head: &str, body: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let length = body.len();
+    let request = format!(
+        "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// Whether an engine is ready.
+pub(crate) fn ready(admin: SocketAddr) -> bool {
+    let answer = exchange(admin, "GET /readyz HTTP/1.1", "");
+    answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// A free port, never the same one twice, that no outgoing connection is given while the engine is down: it is below all
+/// of those (Linux: 32768 and up).
+pub(crate) fn free() -> SocketAddr {
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    static TAKEN: AtomicU64 = AtomicU64::new(0);
+    let first = *FIRST.get_or_init(|| RandomState::new().build_hasher().finish() % 10_000);
+    loop {
+        let next = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let port = 20_000 + u16::try_from(next).unwrap();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
     }
 }
 

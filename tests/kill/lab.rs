@@ -1,14 +1,11 @@
 //! Where the binary runs again and again on what is on disk.
 
 use crate::cli::Sealed;
+use crate::cli::operating::{free, ready};
 use ml_connector_simulators::demo::{self, Listen, World};
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How the engine is started.
@@ -222,33 +219,4 @@ impl Lab {
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
-}
-
-/// A free port, never the same one twice, that no outgoing connection is given while the engine is down: it is below all
-/// of those (Linux: 32768 and up).
-fn free() -> SocketAddr {
-    static FIRST: OnceLock<u64> = OnceLock::new();
-    static TAKEN: AtomicU64 = AtomicU64::new(0);
-    let first = *FIRST.get_or_init(|| RandomState::new().build_hasher().finish() % 10_000);
-    loop {
-        let next = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        let port = 20_000 + u16::try_from(next).unwrap();
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return listener.local_addr().unwrap();
-        }
-    }
-}
-
-pub(super) fn ready(admin: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect_timeout(&admin, Duration::from_millis(200)) else {
-        return false;
-    };
-    let request = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let mut answer = [0; 12];
-    stream.write_all(request).is_ok()
-        && stream
-            .set_read_timeout(Some(Duration::from_secs(1)))
-            .is_ok()
-        && stream.read_exact(&mut answer).is_ok()
-        && answer.ends_with(b" 200")
 }

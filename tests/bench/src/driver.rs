@@ -2,12 +2,11 @@
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use sha2::Sha256;
+use ml_connector_simulators::webhooks::sign;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,7 +114,7 @@ fn webhook(first: usize, batch: usize) -> Webhook {
         ));
     }
     body.push_str(r#"],"meta":{"webhook_id":"WB000000"}}"#);
-    let signature = sign(body.as_bytes());
+    let signature = sign(SECRET, body.as_bytes());
     Webhook {
         body: Bytes::from(body),
         signature,
@@ -128,7 +127,7 @@ impl Webhook {
     pub(crate) fn tampered_with(&self) -> Self {
         Self {
             body: self.body.clone(),
-            signature: sign(b"another body"),
+            signature: sign(SECRET, b"another body"),
             tampered: true,
         }
     }
@@ -137,19 +136,6 @@ impl Webhook {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.body
     }
-}
-
-fn sign(body: &[u8]) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()) else {
-        return String::new();
-    };
-    mac.update(body);
-    let digits = mac.finalize().into_bytes();
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    digits
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 /// Sends everything over `connections` connections, resending the same bytes until they are acknowledged or refused.

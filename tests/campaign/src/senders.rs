@@ -6,11 +6,9 @@ use crate::run::{HOOK, Installation};
 use crate::systems::Event;
 use axum::body::Body;
 use axum::http::Request;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use ml_connector_runtime::{Clock as _, Engine};
+use ml_connector_simulators::webhooks::sign;
 use serde_json::{Value, json};
-use sha2::Sha256;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Accounts in all; the last ones are not in the crosswalk until somebody puts them there.
@@ -179,14 +177,7 @@ impl Installation {
 }
 
 fn signed(body: &str, secret: &str) -> Request<Body> {
-    let mut signature = String::new();
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
-        mac.update(body.as_bytes());
-        for byte in mac.finalize().into_bytes() {
-            // Writing into a text cannot fail.
-            write!(signature, "{byte:02x}").ok();
-        }
-    }
+    let signature = sign(secret, body.as_bytes());
     let mut request = Request::new(Body::from(body.to_owned()));
     *request.method_mut() = axum::http::Method::POST;
     *request.uri_mut() = axum::http::Uri::from_static("/webhooks/payhub");

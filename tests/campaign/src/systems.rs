@@ -5,6 +5,7 @@ use crate::weather::{Fate, Weather};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::http::{HttpRequest, HttpResponse, Method, SendError};
+use ml_connector_core::protocol::percent_decode;
 use ml_connector_simulators::entropy::Entropy;
 use ml_connector_store::Delivery;
 use serde_json::{Value, json};
@@ -378,19 +379,8 @@ fn path(request: &HttpRequest) -> String {
 
 fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
     let (_, query) = request.url.split_once('?')?;
-    let found = query.split('&').find_map(|pair| {
+    query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
-        (key == name).then_some(value)
-    })?;
-    let mut bytes = Vec::new();
-    let mut rest = found.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let hex: Option<String> = rest.by_ref().take(2).map(|b| Some(char::from(b))).collect();
-            bytes.push(u8::from_str_radix(&hex?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
+        (key == name).then(|| percent_decode(value))
+    })
 }

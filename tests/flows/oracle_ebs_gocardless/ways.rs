@@ -6,6 +6,7 @@ use super::{
 };
 use jiff::SignedDuration;
 use ml_connector_core::delivery::{DeliveryState, StateKind};
+use ml_connector_simulators::Simulated as _;
 use ml_connector_simulators::oracle_ebs::{Expired, Fault, On};
 use ml_connector_store::Delivery;
 use rust_decimal::Decimal;

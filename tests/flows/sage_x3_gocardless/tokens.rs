@@ -3,6 +3,7 @@
 use super::super::Moment;
 use super::{CLOUD, Cast, ERP, RECEIPTS, SIGNED, SOAP, SignedDuration, Switches, lock, named};
 use ml_connector_core::delivery::StateKind;
+use ml_connector_simulators::Simulated as _;
 use ml_connector_simulators::sage_x3::{Fault, On};
 
 /// Calls that ask for tokens.

@@ -30,6 +30,7 @@ pub mod demo;
 pub mod entropy;
 pub mod faults;
 pub mod gocardless;
+mod late;
 pub mod oracle_ebs;
 pub mod paychex;
 pub mod reply;
@@ -42,3 +43,10 @@ mod wire;
 
 pub use reply::{Reply, Ticket};
 pub use system::Simulated;
+
+/// Switches that differ from the default in this, with a name for a test's output.
+fn variation<S: Default>(name: &'static str, change: fn(&mut S)) -> (&'static str, S) {
+    let mut switches = S::default();
+    change(&mut switches);
+    (name, switches)
+}

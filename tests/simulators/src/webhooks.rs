@@ -6,10 +6,13 @@
 use crate::gocardless::{self, EVENTS_MAX};
 use crate::serve::{Clock, lock, pause, wall_clock};
 use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::body::{Body, Frame};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use ml_connector_core::hex;
+use sha2::Sha256;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -19,6 +22,13 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+/// How most vendors sign a body: `lowercase_hex(HMAC_SHA256(secret as UTF-8, body))` (GC 4.1).
+pub fn sign(secret: &str, body: &[u8]) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+    mac.map(|mac| hex::of(&mac.chain_update(body).finalize().into_bytes()))
+        .unwrap_or_default()
+}
 
 /// One request to send.
 #[derive(Debug, Clone, PartialEq, Eq)]

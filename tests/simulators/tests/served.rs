@@ -1,12 +1,13 @@
 //! Real sockets: answers, cuts, delays, outages, webhooks, and the whole demonstration world.
 
 use crate::support::start;
+use ml_connector_simulators::Simulated as _;
 use ml_connector_simulators::demo::syspro_gocardless::Show;
 use ml_connector_simulators::demo::{Listen, Options, PAIRINGS, World};
 use ml_connector_simulators::gocardless::{self, Endpoint, Kind, Party, Sending};
 use ml_connector_simulators::serve::{Server, lock, wall_clock};
 use ml_connector_simulators::syspro::{self, Fault, On, Period, Switches};
-use ml_connector_simulators::webhooks::Sender;
+use ml_connector_simulators::webhooks::{Sender, sign};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -178,7 +179,7 @@ async fn webhooks_are_sent_again_until_they_are_taken_and_redirects_are_not_foll
                 .strip_prefix("webhook-signature: ")
                 .map(str::to_owned)
         });
-        assert_eq!(stated.unwrap(), gocardless::sign("s", body.as_bytes()));
+        assert_eq!(stated.unwrap(), sign("s", body.as_bytes()));
     };
     for request in &requests {
         signature(request);
@@ -204,7 +205,7 @@ async fn webhooks_are_sent_again_until_they_are_taken_and_redirects_are_not_foll
 
 /// An engine of ten lines that posts what it is told: enough to see that the world itself is sound.
 mod engine {
-    use super::{Arc, Mutex, TcpListener, get, gocardless, talk};
+    use super::{Arc, Mutex, TcpListener, get, gocardless, sign, talk};
     use ml_connector_simulators::demo::World;
     use serde_json::Value;
     use std::collections::{HashMap, HashSet};
@@ -242,7 +243,7 @@ mod engine {
                     break (find("webhook-signature: "), request[at + 4..].to_vec());
                 }
             };
-            let good = signature == gocardless::sign(&secret, &body);
+            let good = signature == sign(&secret, &body);
             if good {
                 let body: Value = serde_json::from_slice(&body).unwrap();
                 for event in body["events"].as_array().unwrap() {

@@ -41,14 +41,15 @@ pub use kind::Kind;
 pub use moves::WrongState;
 pub use settings::{Access, Fees, Settings};
 pub use verbs::{Collected, Party};
-pub use webhooks::{EVENTS_MAX, Endpoint, Sending, sign};
+pub use webhooks::{EVENTS_MAX, Endpoint, Sending};
 
 use crate::faults::Faults;
+use crate::late::Late;
 use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use admission::Window;
 use jiff::Timestamp;
-use ml_connector_core::http::{HttpRequest, HttpResponse};
+use ml_connector_core::http::HttpRequest;
 use payouts::Line;
 use std::collections::{BTreeMap, HashMap};
 use store::Store;
@@ -75,8 +76,7 @@ pub struct Simulator {
     planned_instalments: BTreeMap<String, Vec<(jiff::civil::Date, i64)>>,
     creditor: String,
     outbox: Outbox,
-    late: BTreeMap<Ticket, (Timestamp, HttpResponse)>,
-    tickets: u64,
+    late: Late,
     calls: u64,
     today: jiff::civil::Date,
 }
@@ -97,8 +97,7 @@ impl Simulator {
             planned_instalments: BTreeMap::new(),
             creditor: String::new(),
             outbox: Outbox::new(seed),
-            late: BTreeMap::new(),
-            tickets: 0,
+            late: Late::default(),
             calls: 0,
             today: calendar::date_of(now),
             settings,
@@ -125,30 +124,10 @@ impl Simulator {
             },
             Some(Fault::Slow { by }) => {
                 let response = self.answer(request, now);
-                self.tickets += 1;
-                let ticket = Ticket(self.tickets);
-                let due = now.checked_add(by).unwrap_or(Timestamp::MAX);
-                self.late.insert(ticket, (due, response));
-                Reply::Delay { by, ticket }
+                self.late.keep(response, by, now)
             }
             Some(fault) => Reply::Answer(self.faulty_answer(&fault, now)),
         }
-    }
-
-    /// The answer that [`Reply::Delay`] promised; cut off if the ticket is unknown or still too early.
-    pub fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        match self.late.get(&ticket) {
-            Some((due, _)) if *due <= now => self
-                .late
-                .remove(&ticket)
-                .map_or(Reply::Drop, |(_, response)| Reply::Answer(response)),
-            _ => Reply::Drop,
-        }
-    }
-
-    /// How many calls have arrived, faults included.
-    pub fn calls(&self) -> u64 {
-        self.calls
     }
 
     /// A resource as the API would show it now, for assertions.
@@ -174,10 +153,10 @@ impl Simulated for Simulator {
     }
 
     fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        Self::collect(self, ticket, now)
+        self.late.collect(ticket, now)
     }
 
     fn calls(&self) -> u64 {
-        Self::calls(self)
+        self.calls
     }
 }

@@ -9,12 +9,10 @@ use super::error::Refusal;
 use super::kind::Kind;
 use super::store::{Record, Row};
 use crate::entropy::Entropy;
-use crate::webhooks::{Delivery, Failure, Outgoing};
+use crate::webhooks::{Delivery, Failure, Outgoing, sign};
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
 
 /// Most events in one request (GC 4.2).
 pub const EVENTS_MAX: usize = 250;
@@ -85,23 +83,6 @@ impl Outbox {
         self.sequence += 1;
         self.due.push((due, self.sequence, delivery));
     }
-}
-
-/// `lowercase_hex(HMAC_SHA256(secret as UTF-8, body))` (GC 4.1).
-pub fn sign(secret: &str, body: &[u8]) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
-        return String::new();
-    };
-    mac.update(body);
-    mac.finalize()
-        .into_bytes()
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            for nibble in [byte >> 4, byte & 15] {
-                hex.extend(char::from_digit(u32::from(nibble), 16));
-            }
-            hex
-        })
 }
 
 impl Delivery {

@@ -7,7 +7,7 @@ use super::input::{Body, Header, Reader};
 use super::lockbox::Arguments;
 use super::services::{Operation, Service, Shape, operations};
 use super::session::Caller;
-use super::{LateCall, Scope, Simulator, interface, package, receipts, wadl};
+use super::{Scope, Simulator, interface, package, receipts, wadl};
 use crate::Reply;
 use crate::wire::{self, Target};
 use jiff::Timestamp;
@@ -48,11 +48,9 @@ impl Simulator {
             }
             Some(Fault::Slow { by }) => {
                 let answer = self.answer(request, now, None);
-                self.hold_back(by, now, LateCall::answered(now, answer))
+                self.late.keep(answer, by, now)
             }
-            Some(Fault::Late { by }) => {
-                self.hold_back(by, now, LateCall::running(now, request.clone()))
-            }
+            Some(Fault::Late { by }) => self.late.put_off(request.clone(), by, now),
             Some(Fault::Truncate { body_bytes }) => Reply::Truncate {
                 response: self.answer(request, now, None),
                 body_bytes,

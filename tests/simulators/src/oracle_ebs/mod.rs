@@ -39,16 +39,16 @@ pub use tables::{
 
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::late::Late;
 use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use lockbox::{Lockboxes, Progress};
-use ml_connector_core::http::{HttpRequest, HttpResponse};
+use ml_connector_core::http::HttpRequest;
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use tables::Tables;
 
 /// The context in which a call runs.
@@ -60,33 +60,6 @@ pub(crate) struct Scope {
     pub(crate) several_orgs: bool,
     /// Oracle language name.
     pub(crate) language: String,
-}
-
-/// An answer that is not out yet.
-#[derive(Debug, Clone)]
-struct LateCall {
-    due: Timestamp,
-    /// `None`: has run already, only the answer is late.
-    request: Option<HttpRequest>,
-    answer: Option<HttpResponse>,
-}
-
-impl LateCall {
-    fn answered(due: Timestamp, answer: HttpResponse) -> Self {
-        Self {
-            due,
-            request: None,
-            answer: Some(answer),
-        }
-    }
-
-    fn running(due: Timestamp, request: HttpRequest) -> Self {
-        Self {
-            due,
-            request: Some(request),
-            answer: None,
-        }
-    }
 }
 
 /// The whole system in memory.
@@ -107,8 +80,7 @@ pub struct Simulator {
     entropy: Entropy,
     down_until: Option<Timestamp>,
     managers_down_until: Option<Timestamp>,
-    late: BTreeMap<Ticket, LateCall>,
-    tickets: u64,
+    late: Late<HttpRequest>,
     calls: u64,
     logins: u64,
     operation_calls: BTreeMap<String, u64>,
@@ -124,44 +96,10 @@ impl Simulator {
             down_until: self.managers_down_until,
         };
         self.lockboxes.advance(&mut self.tables, &progress);
-        let due: Vec<Ticket> = self
-            .late
-            .iter()
-            .filter(|(_, late)| late.due <= now && late.request.is_some())
-            .map(|(ticket, _)| *ticket)
-            .collect();
-        for ticket in due {
-            let request = self
-                .late
-                .get_mut(&ticket)
-                .and_then(|late| late.request.take());
-            if let Some(request) = request {
-                let answer = self.answer(&request, now, None);
-                if let Some(late) = self.late.get_mut(&ticket) {
-                    late.answer = Some(answer);
-                }
-            }
+        while let Some((ticket, _, request)) = self.late.due(now) {
+            let answer = self.answer(&request, now, None);
+            self.late.answered(ticket, answer);
         }
-    }
-
-    /// The answer that [`Reply::Delay`] promised; cut off if the ticket is unknown or still too early.
-    pub fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        self.tick(now);
-        match self.late.get(&ticket) {
-            Some(late) if late.due <= now => {
-                let answer = self.late.remove(&ticket).and_then(|late| late.answer);
-                answer.map_or(Reply::Drop, Reply::Answer)
-            }
-            _ => Reply::Drop,
-        }
-    }
-
-    fn hold_back(&mut self, by: Duration, now: Timestamp, late: LateCall) -> Reply {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        let due = now.checked_add(by).unwrap_or(Timestamp::MAX);
-        self.late.insert(ticket, LateCall { due, ..late });
-        Reply::Delay { by, ticket }
     }
 }
 
@@ -177,7 +115,8 @@ impl Simulated for Simulator {
     }
 
     fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        Self::collect(self, ticket, now)
+        self.tick(now);
+        self.late.collect(ticket, now)
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -185,6 +124,6 @@ impl Simulated for Simulator {
     }
 
     fn calls(&self) -> u64 {
-        Self::calls(self)
+        self.calls
     }
 }

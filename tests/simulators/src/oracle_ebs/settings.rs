@@ -199,11 +199,7 @@ impl Switches {
     /// lockbox amounts, positional arguments, numbering by sequence, the meaning of IGNORE_INVALID_TXN_NUM, a site
     /// without open interfaces or provider, and a package that hides closed rows).
     pub fn variations() -> Vec<(&'static str, Self)> {
-        let with = |name: &'static str, change: fn(&mut Self)| {
-            let mut switches = Self::default();
-            change(&mut switches);
-            (name, switches)
-        };
+        let with = crate::variation::<Self>;
         vec![
             ("default", Self::default()),
             with("a lax level", |s| s.strict = false),

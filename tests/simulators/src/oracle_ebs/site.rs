@@ -9,6 +9,7 @@ use super::{Request, Settings, Simulator, Switches};
 use crate::books::Posted;
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::late::Late;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use rust_decimal::Decimal;
@@ -64,8 +65,7 @@ impl Simulator {
             entropy: Entropy::new(seed),
             down_until: None,
             managers_down_until: None,
-            late: BTreeMap::new(),
-            tickets: 0,
+            late: Late::default(),
             calls: 0,
             logins: 0,
             operation_calls: BTreeMap::new(),
@@ -230,11 +230,6 @@ impl Simulator {
     /// Ends every session.
     pub fn end_sessions(&mut self) {
         self.sessions.clear();
-    }
-
-    /// How many calls have arrived, faults included.
-    pub fn calls(&self) -> u64 {
-        self.calls
     }
 
     /// How many calls of an operation have arrived, faults included, by its upper-case name or `login`.

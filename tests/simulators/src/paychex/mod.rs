@@ -37,11 +37,12 @@ pub use sums::Sums;
 
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::late::Late;
 use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use hooks::Outbox;
-use jiff::{SignedDuration, Timestamp};
-use ml_connector_core::http::{HttpRequest, HttpResponse};
+use jiff::Timestamp;
+use ml_connector_core::http::HttpRequest;
 use records::Records;
 use std::collections::{BTreeMap, VecDeque};
 use token::Token;
@@ -73,8 +74,7 @@ pub struct Simulator {
     snapshots: BTreeMap<String, Vec<String>>,
     recent: VecDeque<Timestamp>,
     entropy: Entropy,
-    late: BTreeMap<Ticket, (Timestamp, HttpResponse)>,
-    tickets: u64,
+    late: Late,
     calls: u64,
     tokens_given: u64,
     tokens_refused: u64,
@@ -95,8 +95,7 @@ impl Simulator {
             snapshots: BTreeMap::new(),
             recent: VecDeque::new(),
             entropy: Entropy::new(seed ^ 0x0C0F_FEE0),
-            late: BTreeMap::new(),
-            tickets: 0,
+            late: Late::default(),
             calls: 0,
             tokens_given: 0,
             tokens_refused: 0,
@@ -126,12 +125,7 @@ impl Simulator {
             },
             Some(Fault::Slow { by }) => {
                 let response = self.answer(request, now);
-                self.tickets += 1;
-                let ticket = Ticket(self.tickets);
-                let by_span = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-                let due = now.checked_add(by_span).unwrap_or(Timestamp::MAX);
-                self.late.insert(ticket, (due, response));
-                Reply::Delay { by, ticket }
+                self.late.keep(response, by, now)
             }
             Some(Fault::TokensEnd) => {
                 self.tokens.clear();
@@ -139,22 +133,6 @@ impl Simulator {
             }
             Some(fault) => Reply::Answer(self.faulty(&fault, request, now)),
         }
-    }
-
-    /// The answer that [`Reply::Delay`] promised; cut off if the ticket is unknown or still too early.
-    pub fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        match self.late.get(&ticket) {
-            Some((due, _)) if *due <= now => self
-                .late
-                .remove(&ticket)
-                .map_or(Reply::Drop, |(_, response)| Reply::Answer(response)),
-            _ => Reply::Drop,
-        }
-    }
-
-    /// How many calls have arrived, faults included.
-    pub fn calls(&self) -> u64 {
-        self.calls
     }
 
     /// How many tokens were given out: one per life, if nobody asks twice (PX 2).
@@ -193,10 +171,10 @@ impl Simulated for Simulator {
     }
 
     fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        Self::collect(self, ticket, now)
+        self.late.collect(ticket, now)
     }
 
     fn calls(&self) -> u64 {
-        Self::calls(self)
+        self.calls
     }
 }

@@ -34,6 +34,7 @@ pub use settings::{
 use crate::books::Posted;
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::late::Late;
 use crate::wire::{self, Target};
 use crate::{Reply, Simulated, Ticket};
 use auth::{Caller, WebSession, plain};
@@ -50,16 +51,13 @@ const SOAP: &str = "/soap-generic/syracuse/collaboration/syracuse/CAdxWebService
 const XTREM: &str = "/xtrem/api";
 const WSDL: &str = "/soap-wsdl/syracuse/collaboration/syracuse/CAdxWebServiceXmlCC";
 
-/// An answer that is not out yet.
+/// A call that runs late.
 #[derive(Debug, Clone)]
 struct LateCall {
-    due: Timestamp,
-    /// `None`: has run already, only the answer is late.
-    request: Option<HttpRequest>,
+    request: HttpRequest,
     fault: Option<Fault>,
     /// First call of its pool.
     first: bool,
-    answer: Option<HttpResponse>,
 }
 
 /// The whole system in memory.
@@ -78,8 +76,7 @@ pub struct Simulator {
     gateway: Gateway,
     entropy: Entropy,
     down_until: Option<Timestamp>,
-    late: BTreeMap<Ticket, LateCall>,
-    tickets: u64,
+    late: Late<LateCall>,
     calls: u64,
     service_calls: BTreeMap<String, u64>,
 }
@@ -98,8 +95,7 @@ impl Simulator {
             gateway: Gateway::default(),
             entropy: Entropy::new(seed),
             down_until: None,
-            late: BTreeMap::new(),
-            tickets: 0,
+            late: Late::default(),
             calls: 0,
             service_calls: BTreeMap::new(),
         }
@@ -167,11 +163,6 @@ impl Simulator {
         self.down_until = Some(until);
     }
 
-    /// How many calls have arrived, faults included.
-    pub const fn calls(&self) -> u64 {
-        self.calls
-    }
-
     /// How many calls of a publication, a class or a GraphQL node have arrived, faults included.
     pub fn calls_of(&self, service: &str) -> u64 {
         self.service_calls.get(service).copied().unwrap_or(0)
@@ -184,45 +175,10 @@ impl Simulator {
 
     /// Runs calls that were held back and whose time has come.
     pub fn tick(&mut self, now: Timestamp) {
-        let due = |late: &LateCall| late.due <= now && late.request.is_some();
-        let mut ready: Vec<(Timestamp, Ticket)> = self
-            .late
-            .iter()
-            .filter(|(_, late)| due(late))
-            .map(|(ticket, late)| (late.due, *ticket))
-            .collect();
-        ready.sort_unstable();
-        for (due, ticket) in ready {
-            let Some(late) = self.late.get_mut(&ticket) else {
-                continue;
-            };
-            let (request, fault, first) = (late.request.take(), late.fault.take(), late.first);
-            if let Some(request) = request {
-                let answer = self.answer(&request, due, fault.as_ref(), first);
-                if let Some(late) = self.late.get_mut(&ticket) {
-                    late.answer = Some(answer);
-                }
-            }
+        while let Some((ticket, due, call)) = self.late.due(now) {
+            let answer = self.answer(&call.request, due, call.fault.as_ref(), call.first);
+            self.late.answered(ticket, answer);
         }
-    }
-
-    /// The answer that [`Reply::Delay`] promised; cut off if the ticket is unknown or it is still too early.
-    pub fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        self.tick(now);
-        match self.late.get(&ticket) {
-            Some(late) if late.due <= now => {
-                let answer = self.late.remove(&ticket).and_then(|late| late.answer);
-                answer.map_or(Reply::Drop, Reply::Answer)
-            }
-            _ => Reply::Drop,
-        }
-    }
-
-    fn hold_back(&mut self, by: Duration, late: LateCall) -> Reply {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        self.late.insert(ticket, late);
-        Reply::Delay { by, ticket }
     }
 
     /// Carries out one call at the given moment.
@@ -234,7 +190,6 @@ impl Simulator {
             *self.service_calls.entry(service.clone()).or_default() += 1;
         }
         let fault = self.faults.take(|on| on.covers(class, &service));
-        let cut = |by: Duration| now.checked_add(by).unwrap_or(Timestamp::MAX);
         match fault {
             Some(Fault::DropBefore) => Reply::Drop,
             Some(Fault::DropAfter) => {
@@ -243,16 +198,16 @@ impl Simulator {
             }
             Some(Fault::Slow { by }) => {
                 let answer = self.answer(request, now, None, false);
-                let late = LateCall {
-                    due: cut(by),
-                    request: None,
+                self.late.keep(answer, by, now)
+            }
+            Some(Fault::Late { by }) => {
+                let call = LateCall {
+                    request: request.clone(),
                     fault: None,
                     first: false,
-                    answer: Some(answer),
                 };
-                self.hold_back(by, late)
+                self.late.put_off(call, by, now)
             }
-            Some(Fault::Late { by }) => self.later(request, by, cut(by), None, false),
             Some(Fault::Truncate { body_bytes }) => Reply::Truncate {
                 response: self.answer(request, now, None, false),
                 body_bytes,
@@ -263,29 +218,11 @@ impl Simulator {
             }
             Some(Fault::ProxyBefore { status }) => Reply::Answer(html(status, "Bad gateway")),
             Some(Fault::Restart { down_for }) => {
-                self.restart_until(cut(down_for));
+                self.restart_until(now.checked_add(down_for).unwrap_or(Timestamp::MAX));
                 Reply::Answer(self.answer(request, now, None, false))
             }
             fault => self.scheduled(request, now, fault),
         }
-    }
-
-    fn later(
-        &mut self,
-        request: &HttpRequest,
-        by: Duration,
-        due: Timestamp,
-        fault: Option<Fault>,
-        first: bool,
-    ) -> Reply {
-        let late = LateCall {
-            due,
-            request: Some(request.clone()),
-            fault,
-            first,
-            answer: None,
-        };
-        self.hold_back(by, late)
     }
 
     /// Runs a call now or, behind a SOAP channel that is busy, later.
@@ -310,7 +247,12 @@ impl Simulator {
             }
             Slot::Ends { at, first } => {
                 let by = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-                self.later(request, by, at, fault, first)
+                let call = LateCall {
+                    request: request.clone(),
+                    fault,
+                    first,
+                };
+                self.late.put_off(call, by, now)
             }
         }
     }
@@ -421,7 +363,8 @@ impl Simulated for Simulator {
     }
 
     fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        Self::collect(self, ticket, now)
+        self.tick(now);
+        self.late.collect(ticket, now)
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -429,12 +372,12 @@ impl Simulated for Simulator {
     }
 
     fn next_tick_at(&self) -> Option<Timestamp> {
-        let waiting = self.late.values().filter(|late| late.request.is_some());
-        waiting.map(|late| late.due).min()
+        let (_, due, _) = self.late.due(Timestamp::MAX)?;
+        Some(due)
     }
 
     fn calls(&self) -> u64 {
-        Self::calls(self)
+        self.calls
     }
 }
 

@@ -318,11 +318,7 @@ impl Switches {
     /// must work unchanged. What a client must be configured for (audience, left list, package names, duplicate
     /// control …) is not among them.
     pub fn variations() -> Vec<(&'static str, Self)> {
-        let with = |name: &'static str, change: fn(&mut Self)| {
-            let mut switches = Self::default();
-            change(&mut switches);
-            (name, switches)
-        };
+        let with = crate::variation::<Self>;
         vec![
             ("default", Self::default()),
             with("no lock-out", |s| s.lock_after = None),

@@ -40,12 +40,6 @@ impl Simulator {
             *self.object_calls.entry(object.to_uppercase()).or_default() += 1;
         }
         let fault = self.faults.take(|on| on.covers(class, &object));
-        let late = |request: Option<HttpRequest>, session, answer| LateCall {
-            due: now,
-            request,
-            session,
-            answer,
-        };
         match fault {
             Some(Fault::DropBefore) => Reply::Drop,
             Some(Fault::DropAfter) => {
@@ -53,23 +47,22 @@ impl Simulator {
                 Reply::Drop
             }
             Some(Fault::Http { status }) => Reply::Answer(html(status, "Service trouble")),
-            Some(Fault::Late { by } | Fault::Slow { by }) if object == odata::OBJECT => {
-                let answer = self.answer(request, now, None, false);
-                self.hold_back(by, now, late(None, None, Some(answer)))
-            }
-            Some(Fault::Slow { by }) => {
-                let answer = self.answer(request, now, None, false);
-                self.hold_back(by, now, late(None, None, Some(answer)))
-            }
-            Some(Fault::Late { by }) => {
+            Some(Fault::Late { by }) if object != odata::OBJECT => {
                 let parts = self.parts(request).unwrap_or_default();
                 match self.session(&parts.user, now) {
                     Ok(session) => {
-                        let call = late(Some(request.clone()), Some(session.id), None);
-                        self.hold_back(by, now, call)
+                        let call = LateCall {
+                            request: request.clone(),
+                            session: session.id,
+                        };
+                        self.late.put_off(call, by, now)
                     }
                     Err(exception) => Reply::Answer(self.error(&exception)),
                 }
+            }
+            Some(Fault::Late { by } | Fault::Slow { by }) => {
+                let answer = self.answer(request, now, None, false);
+                self.late.keep(answer, by, now)
             }
             Some(Fault::Truncate { body_bytes }) => Reply::Truncate {
                 response: self.answer(request, now, None, false),

@@ -48,25 +48,20 @@ pub use settings::{
 
 use crate::entropy::Entropy;
 use crate::faults::Faults;
+use crate::late::Late;
 use crate::system::Simulated;
 use crate::{Reply, Ticket};
 use answer::{Exception, Node};
 use jiff::Timestamp;
 use ml_connector_core::http::HttpRequest;
-use ml_connector_core::http::HttpResponse;
 use session::Session;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// An answer that is not out yet.
+/// A call that runs late, in this session.
 #[derive(Debug, Clone)]
 struct LateCall {
-    due: Timestamp,
-    /// `None`: has run already, only the answer is late.
-    request: Option<HttpRequest>,
-    /// The session it runs in.
-    session: Option<String>,
-    answer: Option<HttpResponse>,
+    request: HttpRequest,
+    session: String,
 }
 
 /// One run of a business object: what it needs to know beside its documents.
@@ -104,8 +99,7 @@ pub struct Simulator {
     entropy: Entropy,
     logons_blocked_until: Option<Timestamp>,
     down_until: Option<Timestamp>,
-    late: BTreeMap<Ticket, LateCall>,
-    tickets: u64,
+    late: Late<LateCall>,
     calls: u64,
     logons: u64,
     evictions: u64,
@@ -130,8 +124,7 @@ impl Simulator {
             entropy: Entropy::new(seed),
             logons_blocked_until: None,
             down_until: None,
-            late: BTreeMap::new(),
-            tickets: 0,
+            late: Late::default(),
             calls: 0,
             logons: 0,
             evictions: 0,
@@ -186,11 +179,6 @@ impl Simulator {
         self.down_until = Some(until);
     }
 
-    /// How many calls have arrived, faults included.
-    pub fn calls(&self) -> u64 {
-        self.calls
-    }
-
     /// How many calls of a business object have arrived, faults included.
     pub fn calls_of(&self, object: &str) -> u64 {
         self.object_calls
@@ -201,44 +189,10 @@ impl Simulator {
 
     /// Runs calls that were held back and whose time has come.
     pub fn tick(&mut self, now: Timestamp) {
-        let due: Vec<Ticket> = self
-            .late
-            .iter()
-            .filter(|(_, late)| late.due <= now && late.request.is_some())
-            .map(|(ticket, _)| *ticket)
-            .collect();
-        for ticket in due {
-            let request = self
-                .late
-                .get_mut(&ticket)
-                .and_then(|late| late.request.take());
-            if let Some(request) = request {
-                let answer = self.answer(&request, now, None, true);
-                if let Some(late) = self.late.get_mut(&ticket) {
-                    late.answer = Some(answer);
-                }
-            }
+        while let Some((ticket, _, call)) = self.late.due(now) {
+            let answer = self.answer(&call.request, now, None, true);
+            self.late.answered(ticket, answer);
         }
-    }
-
-    /// The answer that [`Reply::Delay`] promised; cut off if the ticket is unknown, was aborted or is still too early.
-    pub fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        self.tick(now);
-        match self.late.get(&ticket) {
-            Some(late) if late.due <= now => {
-                let answer = self.late.remove(&ticket).and_then(|late| late.answer);
-                answer.map_or(Reply::Drop, Reply::Answer)
-            }
-            _ => Reply::Drop,
-        }
-    }
-
-    fn hold_back(&mut self, by: Duration, now: Timestamp, late: LateCall) -> Reply {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        let due = now.checked_add(by).unwrap_or(Timestamp::MAX);
-        self.late.insert(ticket, LateCall { due, ..late });
-        Reply::Delay { by, ticket }
     }
 }
 
@@ -248,7 +202,8 @@ impl Simulated for Simulator {
     }
 
     fn collect(&mut self, ticket: Ticket, now: Timestamp) -> Reply {
-        Self::collect(self, ticket, now)
+        self.tick(now);
+        self.late.collect(ticket, now)
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -256,6 +211,6 @@ impl Simulated for Simulator {
     }
 
     fn calls(&self) -> u64 {
-        Self::calls(self)
+        self.calls
     }
 }

@@ -99,14 +99,9 @@ impl Simulator {
                 .filter(|session| session.operator == operator)
                 .map(|session| session.id.clone())
                 .collect();
-            self.late
-                .retain(|_, late| !late.session.as_ref().is_some_and(|id| ended.contains(id)));
+            self.late.abort(|call| ended.contains(&call.session));
         }
-        let running = |id: &str| {
-            self.late
-                .values()
-                .any(|late| late.session.as_deref() == Some(id))
-        };
+        let running = |id: &str| self.late.calls().any(|call| call.session == id);
         let ended = self
             .sessions
             .iter()

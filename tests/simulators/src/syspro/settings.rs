@@ -196,11 +196,7 @@ impl Switches {
     /// The default and one variation per switch, with a name for the test's output: the settings under which a client
     /// must work unchanged.
     pub fn variations() -> Vec<(&'static str, Self)> {
-        let with = |name: &'static str, change: fn(&mut Self)| {
-            let mut switches = Self::default();
-            change(&mut switches);
-            (name, switches)
-        };
+        let with = crate::variation::<Self>;
         vec![
             ("default", Self::default()),
             with("quoted answers", |s| s.quoted_answers = true),

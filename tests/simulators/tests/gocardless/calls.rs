@@ -3,8 +3,8 @@
 use super::{call, call_with, kind, payer, raw, reason, sandbox, sandbox_with};
 use crate::support::{answer, at, json, request, start};
 use ml_connector_core::http::Method;
-use ml_connector_simulators::Reply;
 use ml_connector_simulators::gocardless::{Access, Fault, Kind, On, Settings, Simulator};
+use ml_connector_simulators::{Reply, Simulated as _};
 use serde_json::{Value, json};
 use std::time::Duration;
 

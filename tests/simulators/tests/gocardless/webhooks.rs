@@ -4,8 +4,9 @@ use super::{call, payer, reason, sandbox, sandbox_with};
 use crate::support::{at, start};
 use ml_connector_core::http::Method;
 use ml_connector_simulators::gocardless::{
-    Delivery, Endpoint, Failure, Kind, Sending, Settings, Simulator, sign,
+    Delivery, Endpoint, Failure, Kind, Sending, Settings, Simulator,
 };
+use ml_connector_simulators::webhooks::sign;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;

@@ -5,10 +5,10 @@ use super::{
 };
 use crate::support::{answer, at, json, request, start};
 use ml_connector_core::http::Method;
-use ml_connector_simulators::Reply;
 use ml_connector_simulators::oracle_ebs::{
     Expired, Fault, Nulls, On, Responsibility, Simulator, Switches, User,
 };
+use ml_connector_simulators::{Reply, Simulated as _};
 use serde_json::{Value, json};
 use std::time::Duration;
 

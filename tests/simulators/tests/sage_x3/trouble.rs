@@ -3,8 +3,8 @@
 use super::{ask, ask_at, basic, call, call_as, entry, folder, plain_lines, save, site, site_with};
 use crate::support::{answer, at, request, start};
 use ml_connector_core::http::{HttpRequest, Method};
-use ml_connector_simulators::Reply;
 use ml_connector_simulators::sage_x3::{Fault, On, Settings, Simulator, Switches};
+use ml_connector_simulators::{Reply, Simulated as _};
 use std::time::Duration;
 
 fn post(source: &str) -> HttpRequest {

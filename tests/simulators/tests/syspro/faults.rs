@@ -3,7 +3,7 @@
 use super::{BASE, get, logon, run, server, text, url, value};
 use crate::support::{answer, at, start};
 use ml_connector_simulators::syspro::{Fault, On, Simulator};
-use ml_connector_simulators::{Reply, Ticket};
+use ml_connector_simulators::{Reply, Simulated as _, Ticket};
 use std::time::Duration;
 
 const ITEM: &str = "<Item><Payment><Customer>0000417</Customer><PaymentValue>5.00</PaymentValue>\
