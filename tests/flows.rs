@@ -38,6 +38,7 @@
 //! and back; answers cut off after the effect; a session or token that ends in the middle; a crash in the middle. Each ends in
 //! [`Story::end`], which asks the books of both sides and not the engine.
 
+pub(crate) mod collector;
 mod network;
 mod oracle_ebs_gocardless;
 mod reconciled;

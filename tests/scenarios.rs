@@ -4,40 +4,20 @@
 //! The engine polls the collector's events, so nothing has to be sent; its transport is a function call, its clock is moved
 //! by the test whenever nothing else moves.
 
+use crate::flows::collector::{self, BEGIN};
+use crate::flows::{Script, Story};
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_core::definition::site::Site;
 use ml_connector_core::delivery::{Class, DeliveryState, StateKind};
-use ml_connector_core::http::{HttpRequest, HttpResponse, SendError};
-use ml_connector_core::identity::CrosswalkId;
-use ml_connector_core::plan::{Library, Plan};
-use ml_connector_core::source::SourceSet;
-use ml_connector_runtime::operator::{Act, Command, Reply};
-use ml_connector_runtime::simulated::{FixedEntropy, ManualClock, MemorySecrets, MemoryTransport};
-use ml_connector_runtime::{Clock as _, Engine, EngineOptions, Listen, Seams};
-use ml_connector_simulators::books::{self, Expected, Posted, Report};
-use ml_connector_simulators::gocardless::{self, Access, Kind, Party};
+use ml_connector_simulators::Simulated as _;
+use ml_connector_simulators::books::{self, Posted, Report};
+use ml_connector_simulators::gocardless::{self, Kind};
 use ml_connector_simulators::serve::lock;
 use ml_connector_simulators::syspro::{self, Fault, On, Operator, Period, Switches};
-use ml_connector_simulators::{Reply as Simulated, demo};
-use ml_connector_store::{CrosswalkEntry, Delivery, Options, Selection, Store};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::time::Duration;
 
-/// How long a story may take in real time before it fails; none takes this long.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const SITE: &str = r#"
-version: 1
-site: story
-connections:
-  gocardless:
-    connector: gocardless
-    settings: { environment: sandbox, base_url: "http://collector", first_sweep: 30d }
-    secrets: { access_token: token, webhook_secret: hook }
-    rate_limit: { requests: 1000000, per: 1s }
+const CONNECTIONS: &str = r#"
   syspro:
     connector: syspro
     settings: { base_url: "http://erp/SYSPROWCFService/Rest", operator: GC, company_id: EDU1 }
@@ -47,227 +27,70 @@ integrations:
     params: { bank: GC }
 "#;
 
-struct Story {
-    clock: ManualClock,
+/// Account, name and currency of everybody who pays.
+const PEOPLE: [(&str, &str, &str); 2] = [
+    ("0000417", "Brookfield & Sons <Leeds>", "GBP"),
+    ("0000418", "Łódź Précis 漢", "EUR"),
+];
+
+struct Cast {
     collector: Arc<Mutex<gocardless::Simulator>>,
     erp: Arc<Mutex<syspro::Simulator>>,
-    engine: Engine,
-    store: Store,
-    mandates: Vec<(String, String)>,
-    _folder: TempDir,
+    /// Customer and mandate of each of [`PEOPLE`].
+    ids: Vec<(String, String)>,
 }
 
-impl Story {
-    /// Two customers, each with so many collected payments, and an engine that is about to learn of them.
-    async fn begin(switches: Switches, payments: i64, mapped: bool) -> Self {
-        let now: Timestamp = "2026-03-16T08:00:00Z".parse().unwrap();
-        let clock = ManualClock::new(now);
-        let mut collector = gocardless::Simulator::new(
-            gocardless::Settings {
-                tokens: BTreeMap::from([("token-value".to_owned(), Access::ReadWrite)]),
-                calls_per_minute: 1_000_000,
-                ..gocardless::Settings::default()
-            },
-            7,
-            now,
-        );
-        let period = Period {
-            year: 2026,
-            number: 3,
+impl Cast {
+    /// Two customers, each with so many collected payments, of which an engine is yet to learn.
+    fn new(switches: Switches, payments: i64) -> Self {
+        let (year, number) = (2026, 3);
+        let mut erp = syspro::Simulator::new(switches, 7, Period { year, number });
+        let operator = Operator {
+            password: "op".to_owned(),
+            bank: "GC".to_owned(),
         };
-        let mut erp = syspro::Simulator::new(switches, 7, period);
-        erp.set_operator(
-            "GC",
-            Operator {
-                password: "op".to_owned(),
-                bank: "GC".to_owned(),
-            },
-        );
-        let mut mandates = Vec::new();
-        let mut entries = Vec::new();
-        for (code, name, currency) in [
-            ("0000417", "Brookfield & Sons <Leeds>", "GBP"),
-            ("0000418", "Łódź Précis 漢", "EUR"),
-        ] {
-            let party = Party::new(name, currency);
-            let long_ago = now - SignedDuration::from_hours(24 * 60);
-            let (customer, mandate) = collector.add_payer(&party, long_ago).unwrap();
-            erp.company_mut("EDU1")
-                .unwrap()
-                .add_customer(code, name, currency);
-            entries.push(CrosswalkEntry {
-                table: CrosswalkId::new("customers"),
-                key: customer.clone(),
-                values: json!({"syspro": code, "currency": currency}),
-            });
-            mandates.push((customer, mandate));
-        }
-        for (_, mandate) in &mandates {
-            for number in 0..payments {
-                let asked = now - SignedDuration::from_hours(24 * 7);
-                let payment = collector
-                    .collect_payment(mandate, 1001 + number * 37, &[], asked)
-                    .unwrap();
-                collector
-                    .confirm(&payment, now - SignedDuration::from_mins(5))
-                    .unwrap();
-            }
-        }
-        let (collector, erp) = (Arc::new(Mutex::new(collector)), Arc::new(Mutex::new(erp)));
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(
-            &Options {
-                directory: folder.path().to_owned(),
-                segment_bytes: 1 << 20,
-                index_cache_bytes: 4 << 20,
-            },
-            &mut |_| {},
-        )
-        .unwrap();
-        if mapped {
-            store
-                .crosswalk_set(entries, now, "test", None)
-                .await
-                .unwrap();
-        }
-        let secrets = MemorySecrets::new(&[
-            ("token", "token-value"),
-            ("hook", "hook-value"),
-            ("operator", "op"),
-            ("company", ""),
-        ]);
-        let engine = Engine::start(EngineOptions {
-            plan: plan(),
-            store: store.clone(),
-            seams: Seams {
-                clock: Arc::new(clock.clone()),
-                entropy: Arc::new(FixedEntropy(u64::MAX)),
-                transport: Arc::new(network(&clock, &collector, &erp)),
-                secrets: Arc::new(secrets),
-            },
-            listen: Listen::default(),
-            version: "test".to_owned(),
-        })
-        .await
-        .unwrap();
+        erp.set_operator("GC", operator);
+        let mut collector = collector::simulator();
+        let company = erp.company_mut("EDU1").unwrap();
+        let ids = PEOPLE.map(|(code, name, currency)| {
+            company.add_customer(code, name, currency);
+            collector::payer(&mut collector, name, currency)
+        });
+        let collector = Arc::new(Mutex::new(collector));
+        let begin: Timestamp = BEGIN.parse().unwrap();
+        let just_now = begin - SignedDuration::from_mins(5);
+        collector::collect(&collector, &ids, payments, just_now);
         Self {
-            clock,
             collector,
-            erp,
-            engine,
-            store,
-            mandates,
-            _folder: folder,
+            erp: Arc::new(Mutex::new(erp)),
+            ids: ids.to_vec(),
         }
     }
 
-    /// Moves the clock, whenever nothing else moves, until the condition holds.
-    async fn until(&self, what: &str, condition: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
-        let begun = Instant::now();
-        let mut calls = 0;
-        loop {
-            let deliveries = self.deliveries().await;
-            if condition(&deliveries) {
-                return deliveries;
-            }
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "{what} never came at {}: {deliveries:#?}",
-                self.clock.now()
-            );
-            tokio::time::sleep(Duration::from_millis(3)).await;
-            let now_calls = lock(&self.collector).calls() + lock(&self.erp).calls();
-            if now_calls == calls {
-                self.clock.advance_to_next();
-                lock(&self.erp).tick(self.clock.now());
-            }
-            calls = now_calls;
+    fn script(&self) -> Script {
+        collector::script(CONNECTIONS, &self.collector)
+            .system("http://erp", &self.erp)
+            .secret("operator", "op")
+            .secret("company", "")
+    }
+
+    /// An engine that knows which customer is which account.
+    async fn start(&self) -> Story {
+        let mut script = self.script();
+        for ((customer, _), (code, _, currency)) in self.ids.iter().zip(PEOPLE) {
+            let values = json!({ "syspro": code, "currency": currency });
+            script = script.entry("customers", customer, values);
         }
-    }
-
-    async fn all_delivered(&self, count: usize) -> Vec<Delivery> {
-        self.until("everything delivered", |all| {
-            all.len() == count
-                && all
-                    .iter()
-                    .all(|one| one.state.kind() == StateKind::Delivered)
-        })
-        .await
-    }
-
-    async fn deliveries(&self) -> Vec<Delivery> {
-        let selection = Selection {
-            limit: 1000,
-            ..Selection::default()
-        };
-        self.store.delivery_list(&selection).await.unwrap()
+        script.start().await
     }
 
     fn books(&self) -> Report {
-        let expected: Vec<Expected> = lock(&self.collector)
-            .collected()
-            .iter()
-            .map(Expected::from)
-            .collect();
         let posted: Vec<Posted> = lock(&self.erp)
             .receipts()
             .iter()
             .map(Posted::from)
             .collect();
-        books::compare(&expected, &posted)
-    }
-
-    async fn end(self) {
-        self.engine.stop(Duration::from_secs(1)).await;
-    }
-}
-
-fn plan() -> Arc<Plan> {
-    let mut sources = SourceSet::new();
-    for (name, text) in demo::definitions() {
-        sources.add(&name, &text);
-    }
-    let site = sources.add("ml-connector.yaml", SITE);
-    let (library, findings) = Library::load(&sources);
-    assert!(findings.is_empty(), "{findings:#?}");
-    let (site, findings) = Site::load(&sources, site);
-    assert!(findings.is_empty(), "{findings:#?}");
-    let (plan, findings) = Plan::bind(&library, &site.unwrap());
-    assert!(findings.is_empty(), "{findings:#?}");
-    Arc::new(plan)
-}
-
-/// Both systems behind function calls. A delayed answer is one that the caller gave up waiting for.
-fn network(
-    clock: &ManualClock,
-    collector: &Arc<Mutex<gocardless::Simulator>>,
-    erp: &Arc<Mutex<syspro::Simulator>>,
-) -> MemoryTransport {
-    let net = MemoryTransport::new();
-    let (simulator, time) = (Arc::clone(collector), clock.clone());
-    net.route_async("http://collector", move |request: HttpRequest| {
-        let reply = lock(&simulator).handle(&request, time.now());
-        Box::pin(async move { seen(reply) })
-    });
-    let (simulator, time) = (Arc::clone(erp), clock.clone());
-    net.route_async("http://erp", move |request: HttpRequest| {
-        let reply = lock(&simulator).handle(&request, time.now());
-        Box::pin(async move { seen(reply) })
-    });
-    net
-}
-
-fn seen(reply: Simulated) -> Result<HttpResponse, SendError> {
-    let cut = |why: &str| {
-        Err(SendError::Unknown {
-            why: why.to_owned(),
-        })
-    };
-    match reply {
-        Simulated::Answer(response) => Ok(response),
-        Simulated::Drop => cut("the connection was cut"),
-        Simulated::Truncate { .. } => cut("the answer broke off"),
-        Simulated::Delay { .. } => cut("no answer in time"),
+        books::compare(&collector::kept(&lock(&self.collector)), &posted)
     }
 }
 
@@ -278,9 +101,10 @@ async fn every_way_in_which_installations_differ_leads_to_the_same_books() {
             // Sites that say otherwise in their settings; see the connector's golden cases.
             continue;
         }
-        let story = Story::begin(switches, 2, true).await;
+        let cast = Cast::new(switches, 2);
+        let story = cast.start().await;
         story.all_delivered(4).await;
-        let report = story.books();
+        let report = cast.books();
         assert!(report.agrees(), "{name}: {:#?}", report.differences);
         story.end().await;
     }
@@ -318,19 +142,20 @@ async fn passing_troubles_of_the_erp_cost_nothing_but_time() {
         ),
     ];
     for (on, fault) in troubles {
-        let story = Story::begin(Switches::default(), 2, true).await;
-        lock(&story.erp).faults.plan(on, fault.clone());
+        let cast = Cast::new(Switches::default(), 2);
+        lock(&cast.erp).faults.plan(on, fault.clone());
         if matches!(on, On::Object("COMFND")) {
             // A look-up happens only after a lost answer.
-            lock(&story.erp)
+            lock(&cast.erp)
                 .faults
                 .plan(On::Object("ARSTPY"), Fault::DropAfter);
         }
+        let story = cast.start().await;
         story.all_delivered(4).await;
-        let report = story.books();
+        let report = cast.books();
         assert!(report.agrees(), "{fault:?}: {:#?}", report.differences);
         assert!(
-            lock(&story.erp).faults.waiting() == 0,
+            lock(&cast.erp).faults.waiting() == 0,
             "{fault:?} never struck"
         );
         story.end().await;
@@ -344,10 +169,11 @@ async fn business_errors_wait_for_a_person_with_their_class_and_block_nobody_els
         (Fault::PeriodClosed, Class::Period),
         (Fault::NotLicensed, Class::Configuration),
     ] {
-        let story = Story::begin(Switches::default(), 2, true).await;
-        lock(&story.erp)
+        let cast = Cast::new(Switches::default(), 2);
+        lock(&cast.erp)
             .faults
             .plan(On::Object("ARSTPY"), fault.clone());
+        let story = cast.start().await;
         let all = story
             .until("one held, the others delivered", |all| {
                 let count = |kind| all.iter().filter(|one| one.state.kind() == kind).count();
@@ -370,7 +196,8 @@ async fn business_errors_wait_for_a_person_with_their_class_and_block_nobody_els
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_without_an_account_is_held_until_the_crosswalk_has_it() {
-    let story = Story::begin(Switches::default(), 1, false).await;
+    let cast = Cast::new(Switches::default(), 1);
+    let story = cast.script().start().await;
     let all = story
         .until("both held", |all| {
             all.len() == 2 && all.iter().all(|one| one.state.kind() == StateKind::Held)
@@ -387,24 +214,15 @@ async fn a_payment_without_an_account_is_held_until_the_crosswalk_has_it() {
             hold.help
         );
     }
-    assert_eq!(lock(&story.erp).receipt_count(), 0);
-    let entry = |number: usize, code: &str, currency: &str| CrosswalkEntry {
-        table: CrosswalkId::new("customers"),
-        key: story.mandates[number].0.clone(),
-        values: json!({"syspro": code, "currency": currency}),
+    assert_eq!(lock(&cast.erp).receipt_count(), 0);
+    let map = async |number: usize| {
+        let (code, _, currency) = PEOPLE[number];
+        let values = json!({ "syspro": code, "currency": currency });
+        story
+            .set_entry("customers", &cast.ids[number].0, values)
+            .await;
     };
-    let set = |entries| Command::CrosswalkSet {
-        entries,
-        act: Act {
-            actor: "test".to_owned(),
-            reason: "new customer".to_owned(),
-        },
-    };
-    let reply = story
-        .engine
-        .execute(set(vec![entry(0, "0000417", "GBP")]))
-        .await;
-    assert!(!matches!(reply, Reply::Refused { .. }), "{reply:?}");
+    map(0).await;
     story
         .until("the first delivered", |all| {
             all.iter()
@@ -413,23 +231,22 @@ async fn a_payment_without_an_account_is_held_until_the_crosswalk_has_it() {
                 == 1
         })
         .await;
-    story
-        .engine
-        .execute(set(vec![entry(1, "0000418", "EUR")]))
-        .await;
+    map(1).await;
     story.all_delivered(2).await;
-    assert!(story.books().agrees());
+    assert!(cast.books().agrees());
     story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_nights_outage_spends_no_posts_on_the_dead_system_and_drains_afterwards() {
-    let story = Story::begin(Switches::default(), 5, true).await;
-    let back = story.clock.now() + SignedDuration::from_hours(8);
-    lock(&story.erp).restart_until(back);
-    story.until("morning", |_| story.clock.now() >= back).await;
+    let cast = Cast::new(Switches::default(), 5);
+    let begin: Timestamp = BEGIN.parse().unwrap();
+    let back = begin + SignedDuration::from_hours(8);
+    lock(&cast.erp).restart_until(back);
+    let story = cast.start().await;
+    story.until("morning", |_| story.now() >= back).await;
     let (posts, calls) = {
-        let erp = lock(&story.erp);
+        let erp = lock(&cast.erp);
         (erp.calls_of("ARSTPY"), erp.calls())
     };
     assert!(posts <= 1, "{posts} posts were tried on a dead system");
@@ -439,7 +256,7 @@ async fn a_nights_outage_spends_no_posts_on_the_dead_system_and_drains_afterward
     );
     let all = story.all_delivered(10).await;
     assert!(all.iter().all(|one| one.progress.attempts <= 3), "{all:#?}");
-    assert!(story.books().agrees());
-    assert!(lock(&story.collector).ids(Kind::Payments).len() >= 10);
+    assert!(cast.books().agrees());
+    assert!(lock(&cast.collector).ids(Kind::Payments).len() >= 10);
     story.end().await;
 }

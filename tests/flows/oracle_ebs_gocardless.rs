@@ -3,34 +3,23 @@
 mod reconciliation;
 mod ways;
 
+use super::collector::{self, BEGIN, COLLECTOR, kept, refunded};
 use super::{Moment, Script, Story, Trouble};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::delivery::{Class, StateKind};
-use ml_connector_simulators::books::{self, Expected};
-use ml_connector_simulators::gocardless::{self, Access, Endpoint, Kind, Party, Sending};
+use ml_connector_simulators::books;
+use ml_connector_simulators::gocardless::{self, Kind, Party};
 use ml_connector_simulators::oracle_ebs::{self, Fault, On, Settings, Switches};
 use ml_connector_simulators::serve::lock;
 use rust_decimal::Decimal;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-const BEGIN: &str = "2026-03-16T08:00:00Z";
 const ERP: &str = "http://erp";
-const COLLECTOR: &str = "http://collector";
-const HOOK: &str = "hook-value";
 const ORG: u64 = 204;
 
 const SITE: &str = r#"
-version: 1
-site: story
-connections:
-  gocardless:
-    connector: gocardless
-    settings: { environment: sandbox, base_url: "http://collector" }
-    secrets: { access_token: token, webhook_secret: hook }
-    rate_limit: { requests: 1000000, per: 1s }
     poll: { events_sweep: { every: 12h } }
   ebs:
     connector: oracle-ebs
@@ -75,33 +64,22 @@ struct Cast {
 
 impl Cast {
     fn new(switches: Switches) -> Self {
-        let now: Timestamp = BEGIN.parse().unwrap();
-        let settings = gocardless::Settings {
-            tokens: BTreeMap::from([("token-value".to_owned(), Access::ReadWrite)]),
-            calls_per_minute: 1_000_000,
-            ..gocardless::Settings::default()
-        };
-        let mut collector = gocardless::Simulator::new(settings, 7, now);
+        let mut collector = collector::simulator();
         let mut erp = oracle_ebs::Simulator::new(Settings::default(), switches, 7);
         for month in 1..=6 {
             erp.open_period(ORG, 2026, month);
         }
+        let now: Timestamp = BEGIN.parse().unwrap();
         let long_ago = now - SignedDuration::from_hours(24 * 20);
         let mut ids = Vec::new();
         for (account, number, name) in PEOPLE {
             erp.add_customer(ORG, account, number, name, long_ago);
             if ids.len() + 1 < PEOPLE.len() {
-                let party = Party::new(name, "GBP");
-                ids.push(collector.add_payer(&party, long_ago).unwrap());
+                ids.push(collector::payer(&mut collector, name, "GBP"));
             }
         }
-        collector.forget_unsent();
-        collector.add_endpoint(Endpoint {
-            url: "http://engine/webhooks/gocardless".to_owned(),
-            secret: HOOK.to_owned(),
-        });
         Self {
-            collector: Arc::new(Mutex::new(collector)),
+            collector: collector::telling(collector),
             erp: Arc::new(Mutex::new(erp)),
             ids,
         }
@@ -115,12 +93,8 @@ impl Cast {
     fn script_of(&self, site: &str) -> Script {
         let (collector, erp) = (self.collector.clone(), self.erp.clone());
         let replaced = site.contains("partial_refunds: replace");
-        let mut script = Script::new(BEGIN, site)
-            .system(COLLECTOR, &self.collector)
-            .notifies(&self.collector)
+        let mut script = collector::script(site, &self.collector)
             .system(ERP, &self.erp)
-            .secret("token", "token-value")
-            .secret("hook", HOOK)
             .secret("ebs", "secret")
             .check("receipts to the cent", move || {
                 books(&lock(&collector), &lock(&erp), replaced)
@@ -165,12 +139,7 @@ impl Cast {
 
     /// Sends what has happened: in no order, in small requests, a third of it twice.
     fn announce(&self, story: &Story) {
-        let sending = Sending {
-            batch: 5,
-            shuffled: true,
-            twice_per_mille: 333,
-        };
-        lock(&self.collector).make_webhooks(&sending, story.now());
+        collector::announce(&self.collector, story);
     }
 
     /// Every transmission was submitted once, and no payment was taken twice.
@@ -199,24 +168,13 @@ fn books(
     erp: &oracle_ebs::Simulator,
     replaced: bool,
 ) -> Vec<String> {
-    let refunded = |payment: &str| {
-        let found = collector.resource(Kind::Payments, payment).unwrap();
-        Decimal::new(found["amount_refunded"].as_i64().unwrap(), 2)
-    };
-    let mut expected: Vec<Expected> = collector
-        .collected()
-        .iter()
-        .filter(|one| status(collector, &one.payment) == "paid_out")
-        .map(Expected::from)
-        .collect();
-    if replaced {
-        for one in &mut expected {
-            one.amount -= refunded(&one.payment);
-        }
-        expected.retain(|one| !one.amount.is_zero());
-    } else {
+    let mut expected = kept(collector);
+    expected.retain(|one| status(collector, &one.payment) == "paid_out");
+    if !replaced {
         // A part of it is a person's.
-        expected.retain(|one| refunded(&one.payment) != one.amount);
+        for one in &mut expected {
+            one.amount += refunded(collector, &one.payment);
+        }
     }
     let report = books::compare(&expected, &erp.posted());
     let differences = report.differences.iter();

@@ -6,9 +6,10 @@ mod reconciliation;
 mod tokens;
 mod troubles;
 
+use super::collector::{self, BEGIN, kept};
 use super::{Script, Story};
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_simulators::gocardless::{self, Access, Endpoint, Kind, Party, Sending};
+use ml_connector_simulators::gocardless::{self, Kind};
 use ml_connector_simulators::sage_x3::{self, Switches};
 use ml_connector_simulators::serve::lock;
 use rust_decimal::Decimal;
@@ -16,10 +17,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-const BEGIN: &str = "2026-03-16T08:00:00Z";
 const ERP: &str = "http://x3";
 const CLEARING: &str = "41100";
-const HOOK: &str = "hook-value";
 
 /// Number, name and currency of everybody who pays. Leading zeros count.
 const PEOPLE: [(&str, &str, &str); 2] = [
@@ -65,13 +64,7 @@ impl Cast {
 
     /// A site that has rebuilt the entry as a class, whatever else is special about it.
     fn with(switches: &Switches) -> Self {
-        let now: Timestamp = BEGIN.parse().unwrap();
-        let settings = gocardless::Settings {
-            tokens: BTreeMap::from([("token-value".to_owned(), Access::ReadWrite)]),
-            calls_per_minute: 1_000_000,
-            ..gocardless::Settings::default()
-        };
-        let mut collector = gocardless::Simulator::new(settings, 7, now);
+        let mut collector = collector::simulator();
         let site = sage_x3::Settings {
             entry_class: Some(("YGASGC".to_owned(), "YGASGC".to_owned())),
             ..sage_x3::Settings::default()
@@ -81,25 +74,16 @@ impl Cast {
             ..switches.clone()
         };
         let mut x3 = sage_x3::Simulator::new(site, switches, 7);
+        let now: Timestamp = BEGIN.parse().unwrap();
         let (_, refresh) = x3.pair("cloud-app", now);
         let mut ids = Vec::new();
         for (number, name, currency) in PEOPLE {
-            let long_ago = now - SignedDuration::from_hours(24 * 60);
-            ids.push(
-                collector
-                    .add_payer(&Party::new(name, currency), long_ago)
-                    .unwrap(),
-            );
+            ids.push(collector::payer(&mut collector, name, currency));
             let folder = x3.folder_mut("UKLIVE").unwrap();
             folder.add_customer(number, name, currency, now);
         }
-        collector.forget_unsent();
-        collector.add_endpoint(Endpoint {
-            url: "http://engine/webhooks/gocardless".to_owned(),
-            secret: HOOK.to_owned(),
-        });
         Self {
-            collector: Arc::new(Mutex::new(collector)),
+            collector: collector::telling(collector),
             x3: Arc::new(Mutex::new(x3)),
             ids,
             refresh,
@@ -112,10 +96,7 @@ impl Cast {
 
     fn script(&self, way: &str, integrations: &[&str]) -> Script {
         let mut site = format!(
-            "version: 1\nsite: story\nconnections:\n  gocardless:\n    connector: gocardless\n    \
-             settings: {{ environment: sandbox, base_url: 'http://collector' }}\n    \
-             secrets: {{ access_token: token, webhook_secret: hook }}\n    \
-             rate_limit: {{ requests: 1000000, per: 1s }}\n  sage_x3:\n    connector: sage-x3\n    \
+            "  sage_x3:\n    connector: sage-x3\n    \
              settings: {{ base_url: 'http://x3', endpoint: UKLIVE, {way} }}\n    \
              secrets: {{ password: password, client_secret: client, refresh_token: refresh }}\nintegrations:\n"
         );
@@ -138,12 +119,8 @@ impl Cast {
             "connected-secret"
         };
         let (collector, x3) = (self.collector.clone(), self.x3.clone());
-        let mut script = Script::new(BEGIN, &site)
-            .system("http://collector", &self.collector)
-            .notifies(&self.collector)
+        let mut script = collector::script(&site, &self.collector)
             .system(ERP, &self.x3)
-            .secret("token", "token-value")
-            .secret("hook", HOOK)
             .secret("password", "secret")
             .secret("client", client)
             .secret("refresh", &self.refresh)
@@ -157,40 +134,19 @@ impl Cast {
     }
 
     fn collect(&self, story: &Story, each: i64) -> Vec<String> {
-        let now = story.now();
-        let mut collector = lock(&self.collector);
-        let asked = now - SignedDuration::from_hours(24 * 7);
-        let mut payments = Vec::new();
-        for number in 0..each {
-            for (_, mandate) in &self.ids {
-                let amount = 1001 + number * 37;
-                let payment = collector
-                    .collect_payment(mandate, amount, &[], asked)
-                    .unwrap();
-                collector.confirm(&payment, now).unwrap();
-                payments.push(payment);
-            }
-        }
-        payments
+        collector::collect(&self.collector, &self.ids, each, story.now())
     }
 
     fn announce(&self, story: &Story) {
-        let sending = Sending {
-            batch: 3,
-            shuffled: true,
-            twice_per_mille: 333,
-        };
-        lock(&self.collector).make_webhooks(&sending, story.now());
+        collector::announce(&self.collector, story);
     }
 }
 
 /// What the collector has kept against what stands on the clearing account, by currency; and no source document twice.
 fn differences(collector: &gocardless::Simulator, x3: &sage_x3::Simulator) -> Vec<String> {
     let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
-    for one in collector.collected() {
-        let payment = collector.resource(Kind::Payments, &one.payment).unwrap();
-        let refunded = payment["amount_refunded"].as_i64().unwrap_or(0);
-        *sums.entry(one.currency.clone()).or_default() += one.amount() - Decimal::new(refunded, 2);
+    for one in kept(collector) {
+        *sums.entry(one.currency).or_default() += one.amount;
     }
     let mut seen = BTreeMap::new();
     for entry in x3.entries() {

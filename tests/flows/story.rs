@@ -4,11 +4,9 @@ use super::network::{Moment, Network, Shared, Trouble};
 use axum::body::Body;
 use http::{Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_core::definition::site::Site;
 use ml_connector_core::delivery::{DeliveryState, Hold, StateKind};
 use ml_connector_core::identity::CrosswalkId;
-use ml_connector_core::plan::{Library, Plan};
-use ml_connector_core::source::SourceSet;
+use ml_connector_core::plan::Plan;
 use ml_connector_runtime::operator::{Act, Command, Reply};
 use ml_connector_runtime::simulated::{FixedEntropy, ManualClock, MemorySecrets};
 use ml_connector_runtime::{Clock as _, Engine, EngineOptions, Listen, Seams};
@@ -120,7 +118,7 @@ impl Script {
             transport: Arc::new(network.transport(&self.systems, &self.clock)),
             secrets: Arc::new(self.secrets),
         };
-        let plan = plan(&self.site);
+        let plan = demo::plan(demo::definitions(), &self.site).unwrap();
         let (engine, runtime) = start(&plan, &store, &seams).await;
         Story {
             clock: self.clock,
@@ -477,23 +475,6 @@ fn entry(table: &str, key: &str, values: Value) -> CrosswalkEntry {
     }
 }
 
-/// Binds the shipped definitions to a site file.
-fn plan(site: &str) -> Arc<Plan> {
-    let mut sources = SourceSet::new();
-    for (name, text) in demo::definitions() {
-        sources.add(&name, &text);
-    }
-    let site = sources.add("ml-connector.yaml", site);
-    let (library, findings) = Library::load(&sources);
-    assert!(findings.is_empty(), "{findings:#?}");
-    let (site, findings) = Site::load(&sources, site);
-    assert!(findings.is_empty(), "{findings:#?}");
-    let (plan, findings) = Plan::bind(&library, &site.unwrap());
-    assert!(findings.is_empty(), "{findings:#?}");
-    Arc::new(plan)
-}
-
-/// Opens the store, as soon as what is left of an engine before has let go of it.
 /// A folder in memory where there is one: days of a story make thousands of commits, and a slow disk tells nothing here.
 fn in_memory() -> TempDir {
     let memory = std::path::Path::new("/dev/shm");
@@ -502,6 +483,7 @@ fn in_memory() -> TempDir {
     folder.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
+/// Opens the store, as soon as what is left of an engine before has let go of it.
 async fn open(folder: &TempDir) -> Store {
     let options = Options {
         directory: folder.path().join("store"),

@@ -6,31 +6,20 @@ mod reconciliation;
 mod registers;
 mod reversals;
 
+use super::collector::{self, BEGIN, kept};
 use super::{Script, Story};
-use jiff::{SignedDuration, Timestamp};
-use ml_connector_simulators::books::{self, Expected, Posted};
-use ml_connector_simulators::gocardless::{self, Access, Endpoint, Kind, Party, Sending};
+use jiff::Timestamp;
+use ml_connector_simulators::books::{self, Posted};
+use ml_connector_simulators::gocardless::{self, Kind};
 use ml_connector_simulators::serve::lock;
 use ml_connector_simulators::syspro::{self, FormField, Operator, Period, Switches};
-use rust_decimal::Decimal;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-const BEGIN: &str = "2026-03-16T08:00:00Z";
 const ERP: &str = "http://erp";
-const HOOK: &str = "hook-value";
 
-/// The site's head; the integrations of a story follow.
+/// The connections to the ERP; the integrations of a story follow.
 const CONNECTIONS: &str = r#"
-version: 1
-site: story
-connections:
-  gocardless:
-    connector: gocardless
-    settings: { environment: sandbox, base_url: "http://collector" }
-    secrets: { access_token: token, webhook_secret: hook }
-    rate_limit: { requests: 1000000, per: 1s }
   syspro:
     connector: syspro
     settings: { base_url: "http://erp/SYSPROWCFService/Rest", operator: GC, company_id: EDU1 }
@@ -88,13 +77,7 @@ struct Cast {
 
 impl Cast {
     fn new() -> Self {
-        let now: Timestamp = BEGIN.parse().unwrap();
-        let settings = gocardless::Settings {
-            tokens: BTreeMap::from([("token-value".to_owned(), Access::ReadWrite)]),
-            calls_per_minute: 1_000_000,
-            ..gocardless::Settings::default()
-        };
-        let mut collector = gocardless::Simulator::new(settings, 7, now);
+        let mut collector = collector::simulator();
         let (year, number) = (2026, 3);
         let mut erp = syspro::Simulator::new(Switches::default(), 7, Period { year, number });
         let operator = Operator {
@@ -115,19 +98,12 @@ impl Cast {
             .to_vec();
         let mut ids = Vec::new();
         for (code, name, currency) in PEOPLE {
-            let long_ago = now - SignedDuration::from_hours(24 * 60);
-            let party = Party::new(name, currency);
-            ids.push(collector.add_payer(&party, long_ago).unwrap());
+            ids.push(collector::payer(&mut collector, name, currency));
             let company = erp.company_mut("EDU1").unwrap();
             company.add_customer(code, name, currency);
         }
-        collector.forget_unsent();
-        collector.add_endpoint(Endpoint {
-            url: "http://engine/webhooks/gocardless".to_owned(),
-            secret: HOOK.to_owned(),
-        });
         Self {
-            collector: Arc::new(Mutex::new(collector)),
+            collector: collector::telling(collector),
             erp: Arc::new(Mutex::new(erp)),
             ids,
         }
@@ -155,12 +131,8 @@ impl Cast {
 
     /// A story of a whole site file.
     fn script_of(&self, site: &str) -> Script {
-        let mut script = Script::new(BEGIN, site)
-            .system("http://collector", &self.collector)
-            .notifies(&self.collector)
+        let mut script = collector::script(site, &self.collector)
             .system(ERP, &self.erp)
-            .secret("token", "token-value")
-            .secret("hook", HOOK)
             .secret("operator", "op")
             .secret("company", "")
             .secret("reader", "reader")
@@ -174,35 +146,14 @@ impl Cast {
 
     /// Collects so many payments of everybody and confirms them; gives their ids.
     fn collect(&self, story: &Story, each: i64) -> Vec<String> {
-        let now = story.now();
-        let mut collector = lock(&self.collector);
-        let asked = now - SignedDuration::from_hours(24 * 7);
-        let mut payments = Vec::new();
-        for number in 0..each {
-            for (_, mandate) in &self.ids {
-                let amount = 1001 + number * 37;
-                let payment = collector
-                    .collect_payment(mandate, amount, &[], asked)
-                    .unwrap();
-                collector.confirm(&payment, now).unwrap();
-                payments.push(payment);
-            }
-        }
-        payments
+        collector::collect(&self.collector, &self.ids, each, story.now())
     }
 
     /// Sends what has happened: in no order, in small requests, a third of it twice.
     fn announce(&self, story: &Story) {
-        let sending = Sending {
-            batch: 5,
-            shuffled: true,
-            twice_per_mille: 333,
-        };
-        lock(&self.collector).make_webhooks(&sending, story.now());
+        collector::announce(&self.collector, story);
     }
-}
 
-impl Cast {
     /// How many events of these kinds there have been since the story began.
     fn events(&self, wanted: &[(&str, &str)]) -> usize {
         let collector = lock(&self.collector);
@@ -229,19 +180,6 @@ impl Cast {
         let company = erp.company("EDU1").unwrap();
         company.form_value("CUS", code, column).map(str::to_owned)
     }
-}
-
-/// What the collector has kept of each payment: collected, not lost again, less what was given back.
-fn kept(collector: &gocardless::Simulator) -> Vec<Expected> {
-    let mut expected: Vec<Expected> = collector.collected().iter().map(Expected::from).collect();
-    for one in &mut expected {
-        let payment = collector.resource(Kind::Payments, &one.payment).unwrap();
-        let refunded = payment["amount_refunded"].as_i64().unwrap_or(0);
-        one.amount -= Decimal::new(refunded, 2);
-    }
-    // What was given back in full stands in the books as nothing.
-    expected.retain(|one| !one.amount.is_zero());
-    expected
 }
 
 fn posted(erp: &syspro::Simulator) -> Vec<Posted> {

@@ -1,9 +1,8 @@
 //! The invented definitions, as two versions of one installation.
 
-use anyhow::{Result, ensure};
-use ml_connector_core::definition::site::Site;
-use ml_connector_core::plan::{Library, Plan};
-use ml_connector_core::source::SourceSet;
+use anyhow::Result;
+use ml_connector_core::plan::Plan;
+use ml_connector_simulators::demo;
 use std::sync::Arc;
 
 const FILES: &[(&str, &str)] = &[
@@ -71,8 +70,7 @@ pub(crate) const NEW_REFERENCE: char = '~';
 /// The plan of a version: 0, or 1 in which retries are spaced otherwise, a sequence waits otherwise, groups close sooner
 /// and every reference is another one.
 pub(crate) fn plan(version: usize) -> Result<Arc<Plan>> {
-    let mut sources = SourceSet::new();
-    for (name, text) in FILES {
+    let files = FILES.iter().map(|(name, text)| {
         let text = if version == 0 {
             (*text).to_owned()
         } else {
@@ -92,15 +90,7 @@ pub(crate) fn plan(version: usize) -> Result<Arc<Plan>> {
                 &format!("{{{{ group.number }}}}{NEW_REFERENCE}"),
             )
         };
-        sources.add(name, &text);
-    }
-    let site = sources.add("ml-connector.yaml", SITE);
-    let (library, findings) = Library::load(&sources);
-    ensure!(findings.is_empty(), "{findings:#?}");
-    let (site, findings) = Site::load(&sources, site);
-    ensure!(findings.is_empty(), "{findings:#?}");
-    let site = site.ok_or_else(|| anyhow::anyhow!("the site file cannot be read"))?;
-    let (plan, findings) = Plan::bind(&library, &site);
-    ensure!(findings.is_empty(), "{findings:#?}");
-    Ok(Arc::new(plan))
+        (*name, text)
+    });
+    demo::plan(files, SITE).map_err(anyhow::Error::msg)
 }

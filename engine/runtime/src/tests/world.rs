@@ -10,19 +10,16 @@ use crate::{Clock as _, Engine, EngineOptions, Listen, Seams};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use ml_connector_core::definition::site::Site;
 use ml_connector_core::delivery::{Decision, DeliveryState};
 use ml_connector_core::http::{HttpRequest, HttpResponse};
 use ml_connector_core::identity::{ConnectionId, CrosswalkId};
-use ml_connector_core::plan::{Library, Plan};
-use ml_connector_core::source::SourceSet;
+use ml_connector_core::plan::Plan;
+use ml_connector_simulators::demo;
+pub(super) use ml_connector_simulators::webhooks::sign;
 use ml_connector_store::simulated::SimulatedDisk;
 use ml_connector_store::{CrosswalkEntry, Delivery, OpenError, Options, Selection, Store};
 use serde_json::{Value as Document, json};
-use sha2::Sha256;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,7 +62,6 @@ type Traced = (TraceOptions, Box<dyn Fn(&HttpRequest) + Send + Sync>);
 pub(super) type Changes<'a> = &'a [(&'a str, &'a str)];
 
 pub(super) fn plan(changes: Changes<'_>) -> Arc<Plan> {
-    let mut sources = SourceSet::new();
     let files = [
         ("connectors/payfast/connector.yaml", definitions::PAYFAST),
         (
@@ -88,17 +84,8 @@ pub(super) fn plan(changes: Changes<'_>) -> Arc<Plan> {
             .iter()
             .fold(text.to_owned(), |text, (what, by)| text.replace(what, by))
     };
-    for (name, text) in files {
-        sources.add(name, &changed(text));
-    }
-    let site = sources.add("ml-connector.yaml", &changed(definitions::SITE));
-    let (library, findings) = Library::load(&sources);
-    assert!(findings.is_empty(), "{findings:#?}");
-    let (site, findings) = Site::load(&sources, site);
-    assert!(findings.is_empty(), "{findings:#?}");
-    let (plan, findings) = Plan::bind(&library, &site.unwrap());
-    assert!(findings.is_empty(), "{findings:#?}");
-    Arc::new(plan)
+    let files = files.map(|(name, text)| (name, changed(text)));
+    demo::plan(files, &changed(definitions::SITE)).unwrap()
 }
 
 /// Opens the store, as soon as what is left of an engine before has let go of it.
@@ -548,14 +535,4 @@ pub(super) fn act() -> Act {
 
 pub(super) fn event(id: &str, payment: &str) -> Document {
     json!({ "id": id, "at": "2026-03-16T07:59:00Z", "action": "collected", "payment": payment })
-}
-
-pub(super) fn sign(secret: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body);
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
 }
