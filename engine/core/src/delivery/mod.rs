@@ -224,21 +224,6 @@ pub struct Progress {
     pub group: Option<Group>,
 }
 
-impl Progress {
-    /// Whether it may be sent as it stands, under what the definition says of repeating it now: what the target may have
-    /// already, only if both how it was sent and how it would be sent now make that safe.
-    pub const fn is_repeatable(&self, repeat: RepeatSafety) -> bool {
-        match repeat {
-            RepeatSafety::Natural => true,
-            // The target does not know the attempt that had no key yet.
-            RepeatSafety::IdempotencyKey => !self.maybe_done,
-            RepeatSafety::LookUp { .. } | RepeatSafety::None => {
-                !self.maybe_sent && !self.maybe_done
-            }
-        }
-    }
-}
-
 /// Whether what was prepared for the last claim is what further steps, tries and look-ups are about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

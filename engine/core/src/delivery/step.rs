@@ -276,6 +276,21 @@ pub fn step(
     })
 }
 
+impl Progress {
+    /// Whether it may be sent as it stands, under what the definition says of repeating it now: what the target may have
+    /// already, only if both how it was sent and how it would be sent now make that safe.
+    pub const fn is_repeatable(&self, repeat: RepeatSafety) -> bool {
+        match repeat {
+            RepeatSafety::Natural => true,
+            // The target does not know the attempt that had no key yet.
+            RepeatSafety::IdempotencyKey => !self.maybe_done,
+            RepeatSafety::LookUp { .. } | RepeatSafety::None => {
+                !self.maybe_sent && !self.maybe_done
+            }
+        }
+    }
+}
+
 /// The wait before retry number `retry` (0 is the first).
 ///
 /// With full jitter it is drawn evenly from zero to the exponential wait, which spreads many deliveries that failed
