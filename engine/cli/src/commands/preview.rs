@@ -202,6 +202,13 @@ fn case<'a>(definitions: &'a Definitions, file: &Path) -> anyhow::Result<&'a Cas
         .iter()
         .find(is_meant)
         .ok_or_else(|| usage(format!("`{}` is no case", file.display())))
+        .and_then(|case| match case.statement {
+            Some(_) => Err(usage(format!(
+                "`{}` is a case of a statement, which posts nothing; `ml-connector test` runs it",
+                file.display()
+            ))),
+            None => Ok(case),
+        })
 }
 
 /// What is handed in on the command line, by the name of the need.

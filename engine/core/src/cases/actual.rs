@@ -17,6 +17,8 @@ enum Form {
     Choice(&'static [(&'static str, Form)]),
     /// Only stated members, whatever the case of their names.
     Headers,
+    /// A list; each element so.
+    Each(&'static Form),
 }
 
 const TROUBLE: Form = Form::Stated(&[]);
@@ -39,6 +41,7 @@ const EXPECT: Form = Form::Choice(&[
         ]),
     ),
     ("held", TROUBLE),
+    ("reconciled", Form::Each(&TROUBLE)),
 ]);
 
 /// What came of it, as far as `expect` states something about it.
@@ -47,11 +50,22 @@ pub(super) fn as_stated(expect: &Document, actual: Document) -> Document {
 }
 
 fn restrict(form: &Form, stated: &Document, found: Document) -> Document {
+    if let (Form::Each(form), Document::Array(stated), Document::Array(found)) =
+        (form, stated, &found)
+    {
+        // What is beyond the stated ones is shown whole.
+        let items = found.iter().enumerate();
+        let items = items.map(|(at, item)| match stated.get(at) {
+            Some(stated) => restrict(form, stated, item.clone()),
+            None => item.clone(),
+        });
+        return Document::Array(items.collect());
+    }
     let (Document::Object(stated), Document::Object(found)) = (stated, &found) else {
         return found;
     };
     let (forms, all) = match form {
-        Form::Exact => return Document::Object(found.clone()),
+        Form::Exact | Form::Each(_) => return Document::Object(found.clone()),
         Form::Headers => return Document::Object(headers(stated, found)),
         Form::Stated(forms) => (forms, false),
         Form::Choice(forms) => (forms, true),

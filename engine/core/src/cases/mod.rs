@@ -3,12 +3,16 @@
 //! A case states an event, what the systems would answer, and what must come of it. It runs through the same code as a
 //! delivery ([`crate::rehearsal`]); what came of it is written down in the form of the case's `expect` and compared member
 //! by member. What a case does not state is not compared.
+//!
+//! A case of a statement says instead what was posted, and what reconciling it must show ([`crate::reconcile`]).
 
 mod actual;
 mod difference;
+mod reconciled;
 mod request;
 
 pub use difference::{Difference, differences};
+pub use reconciled::{Posted, Statement};
 pub use request::{query_parameters, request_document};
 
 use crate::definition::with_defaults;
@@ -33,8 +37,10 @@ pub struct Case {
     pub settings: IndexMap<String, Document>,
     /// The integration's parameters, an object.
     pub params: Document,
-    /// The event; a list of them where several make one delivery.
+    /// The event; a list of them where several make one delivery. Null beside a statement.
     pub event: Document,
+    /// What is reconciled, where it is a statement of the source and no event.
+    pub statement: Option<Statement>,
     /// Which delivery of its key a group of events makes, and how many events came under that key in all if not just these.
     pub group: (u32, Option<u64>),
     /// The receipt of each required delivery, by its name.
@@ -45,7 +51,8 @@ pub struct Case {
     pub crosswalks: IndexMap<String, IndexMap<String, Document>>,
     /// What the target answers.
     pub answer: Option<HttpResponse>,
-    /// What must come of it, as written: `{ deliver: … }`, `{ skipped: … }`, `{ held: … }` or `{ not_routed: true }`.
+    /// What must come of it, as written: `{ deliver: … }`, `{ skipped: … }`, `{ held: … }`, `{ not_routed: true }`,
+    /// `{ reconciled: … }` or `{ not_reconciled: true }`.
     pub expect: Document,
     /// Where the case stands.
     pub span: Span,
@@ -85,11 +92,18 @@ pub fn run(library: &Library, case: &Case) -> Verdict {
             help: "name one that is defined".to_owned(),
         };
     };
-    let rehearsed = rehearse(integration, case);
-    if let End::NotGiven(need) = &rehearsed.end {
-        return not_given(need);
-    }
-    let actual = actual::document(&rehearsed);
+    let actual = if let Some(statement) = &case.statement {
+        match reconciled::document(integration, case, statement) {
+            Ok(actual) => actual,
+            Err((why, help)) => return Verdict::Broken { why, help },
+        }
+    } else {
+        let rehearsed = rehearse(integration, case);
+        if let End::NotGiven(need) = &rehearsed.end {
+            return not_given(need);
+        }
+        actual::document(&rehearsed)
+    };
     let actual = actual::as_stated(&case.expect, actual);
     let differences = differences("expect", &case.expect, &actual);
     if differences.is_empty() {

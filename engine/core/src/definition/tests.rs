@@ -74,6 +74,18 @@ const SAMPLES: &[(&str, &str)] = &[
         include_str!("samples/mappings/netledger-payfast/cases/months.yaml"),
     ),
     (
+        "mappings/netledger-payfast/cases/statement.yaml",
+        include_str!("samples/mappings/netledger-payfast/cases/statement.yaml"),
+    ),
+    (
+        "mappings/netledger-payfast/cases/nothing.yaml",
+        include_str!("samples/mappings/netledger-payfast/cases/nothing.yaml"),
+    ),
+    (
+        "mappings/netledger-payfast/cases/foreign.yaml",
+        include_str!("samples/mappings/netledger-payfast/cases/foreign.yaml"),
+    ),
+    (
         "mappings/netledger-payfast/events/bill.json",
         include_str!("samples/mappings/netledger-payfast/events/bill.json"),
     ),

@@ -57,6 +57,15 @@ pub struct Line {
 }
 
 impl Line {
+    /// An amount as people compare it with what was expected: a target may write 45 for 45.00.
+    pub fn shown(mut value: Decimal, expected: &Amount) -> String {
+        let scale = expected.value.scale();
+        if value.scale() < scale {
+            value.rescale(scale);
+        }
+        value.to_string()
+    }
+
     /// What is found less what is expected; nothing where the currencies differ.
     pub fn difference(&self) -> Option<Decimal> {
         let value =

@@ -82,7 +82,12 @@ pub enum Turn<T> {
     /// The result.
     Done(T),
     /// This first.
-    Ask(Question),
+    Ask {
+        /// The name under which the definition reads it.
+        read: String,
+        /// What is to be found out.
+        question: Question,
+    },
 }
 
 /// An amount of money, exact.

@@ -64,7 +64,7 @@ impl<'a> Reconciling<'a> {
             let asked = self.read(fetch, &self.seeing(&known), "reconcile")?;
             match answered(fetch, asked, answers) {
                 Ok(answer) => known.push(answer),
-                Err(question) => return Ok(Turn::Ask(question)),
+                Err(question) => return Ok(open(fetch, question)),
             }
         }
         Ok(Turn::Done(Statement {
@@ -172,7 +172,7 @@ impl Statement<'_> {
             let asked = self.reconciling.read(fetch, &scope, &place)?;
             match answered(fetch, asked, answers) {
                 Ok(answer) => known.push(answer),
-                Err(question) => return Ok(Turn::Ask(question)),
+                Err(question) => return Ok(open(fetch, question)),
             }
         }
         let mut scope = self
@@ -204,6 +204,14 @@ impl Statement<'_> {
             scope.set(&each.name, element);
         }
         scope
+    }
+}
+
+/// A question that is asked first.
+fn open<T>(fetch: &Fetch, question: Question) -> Turn<T> {
+    Turn::Ask {
+        read: fetch.name.clone(),
+        question,
     }
 }
 

@@ -132,7 +132,7 @@ fn settle<T>(
     loop {
         match turn(answers).unwrap() {
             Turn::Done(done) => return (asked, done),
-            Turn::Ask(question) => {
+            Turn::Ask { question, .. } => {
                 let name = question.name();
                 let answer = known.iter().find(|(end, _)| name.ends_with(end));
                 let (_, answer) = answer.unwrap_or_else(|| panic!("nobody knows {name}"));

@@ -232,7 +232,7 @@ impl<'a> Bench<'a> {
                         answers: Answers::default(),
                     });
                 }
-                Ok(Turn::Ask(question)) => {
+                Ok(Turn::Ask { question, .. }) => {
                     let answer = self.ask(&question).await?;
                     answers.add(&question, answer);
                 }
@@ -409,7 +409,7 @@ impl<'a> Bench<'a> {
                         found.extend(documents);
                         break;
                     }
-                    Ok(Turn::Ask(question)) => {
+                    Ok(Turn::Ask { question, .. }) => {
                         let answer = self.ask(&question).await?;
                         sheet.answers.add(&question, answer);
                     }

@@ -1,15 +1,17 @@
 //! The case file.
 
 use super::super::reader::Reader;
-use crate::cases::Case;
+use crate::cases::{Case, Posted, Statement};
 use crate::codes;
-use crate::definition::tables::case::RAW_ANSWER;
+use crate::definition::tables::case::{POSTED_STATES, RAW_ANSWER};
 use crate::definition::values::{self, Wrong};
 use crate::definition::words;
+use crate::delivery::{Receipt, StateKind};
 use crate::diagnostic::Diagnostic;
 use crate::http::HttpResponse;
 use crate::identity::IntegrationId;
 use crate::plan::Integration;
+use crate::reconcile::Posting;
 use crate::rehearsal::Given;
 use crate::source::Span;
 use crate::yaml::{Entry, Node, NodeId, Value};
@@ -55,6 +57,16 @@ pub(in crate::definition) fn lower(
             check_names(reader, integration, node);
         }
         check_values(reader, integration);
+        if let Some(statement) = reader
+            .node("statement")
+            .filter(|_| integration.reconcile.is_none())
+        {
+            let what = format!("`{}` reconciles nothing", integration.id);
+            let finding = Diagnostic::error(codes::CASE_VALUE, statement.span, what);
+            reader
+                .cx
+                .report(finding.help("name the integration that has a section `reconcile`"));
+        }
         if let Some(events) = reader
             .node("events")
             .filter(|_| integration.aggregate.is_none())
@@ -79,6 +91,10 @@ pub(in crate::definition) fn lower(
             .document("params")
             .unwrap_or_else(|| Document::Object(Map::new())),
         event: event(reader)?,
+        statement: reader.document("statement").map(|document| Statement {
+            document,
+            posted: reader.objects("posted").iter().map(posted).collect(),
+        }),
         group: reader.opt_object("group").map_or((1, None), |one| {
             let total = one.node("total").map(|_| one.count("total"));
             (one.count("number"), total)
@@ -142,6 +158,9 @@ fn integration<'a>(
 fn event(reader: &Reader<'_, '_>) -> Option<Document> {
     if let Some(event) = reader.document("event") {
         return Some(event);
+    }
+    if reader.node("statement").is_some() {
+        return Some(Document::Null);
     }
     if reader.node("events").is_some() {
         return Some(reader.items("events").map(Node::to_document).collect());
@@ -246,39 +265,100 @@ fn rows(node: &Node) -> IndexMap<String, Document> {
         .collect()
 }
 
+fn posted(reader: &Reader<'_, '_>) -> Posted {
+    let state = reader.text("state");
+    let known = StateKind::ALL.into_iter();
+    let mut known = known.filter(|one| POSTED_STATES.contains(&one.as_str()));
+    let receipt = reader.entries("receipt");
+    Posted {
+        integration: IntegrationId::new(reader.text("integration")),
+        state: known
+            .find(|one| one.as_str() == state)
+            .unwrap_or(StateKind::Delivered),
+        posting: Posting {
+            id: "dlv_1".to_owned(),
+            event_id: reader.text("event_id"),
+            dedup_key: reader.text("dedup_key"),
+            order_key: reader.opt_text("order_key"),
+            reference: reader.opt_text("reference"),
+            receipt: Receipt(
+                receipt
+                    .map(|(name, node)| (name.to_owned(), node.to_document()))
+                    .collect(),
+            ),
+        },
+        fetch: reader
+            .entries("fetch")
+            .map(|(name, node)| (name.to_owned(), given(reader, node)))
+            .collect(),
+    }
+}
+
 // -- whether it fits --------------------------------------------------------------------------------------------------
 
 fn check_names(reader: &Reader<'_, '_>, integration: &Integration, node: &Node) {
-    let keys = |key: &str| -> Vec<&str> {
-        let entries = node.get(key).map_or(&[][..], Node::entries);
+    fn entries<'n>(node: Option<&'n Node>, key: &str) -> &'n [Entry] {
+        let value = node.and_then(|node| node.get(key));
+        value.map_or(&[][..], Node::entries)
+    }
+    fn names(entries: &[Entry]) -> Vec<&str> {
         entries.iter().map(|entry| entry.key.as_str()).collect()
-    };
-    let fetches = node
-        .get("fetch")
-        .map_or(&[][..], Node::entries)
+    }
+    let keys = |key: &str| names(entries(Some(node), key));
+    let reconcile = node.get("reconcile");
+    let lines = entries(reconcile, "lines").iter();
+    let lines: Vec<&Node> = lines.map(|entry| &entry.value).collect();
+    let of_lines: Vec<&Entry> = lines
         .iter()
-        .map(|entry| &entry.value);
+        .flat_map(|line| entries(Some(line), "fetch"))
+        .collect();
+    let own = entries(Some(node), "fetch").iter();
+    let of_statement = entries(reconcile, "fetch").iter();
+    let fetches = own.chain(of_statement).chain(of_lines.iter().copied());
+    let fetches = fetches.map(|entry| &entry.value);
     let remembered = node.get("remember").map_or(&[][..], Node::items);
     let table = |node: &'_ Node| Some(node.get("crosswalk")?.scalar()?.text.clone());
     let tables: Vec<String> = fetches.chain(remembered).filter_map(table).collect();
-    let names = |key: &str, what: &str, known: Vec<&str>| {
+    let check = |name: &str, span: Span, what: &str, known: &[&str]| {
+        if known.contains(&name) {
+            return;
+        }
+        let message = format!("`{}` has no {what} `{name}`", integration.id);
+        let mut finding = Diagnostic::error(codes::CASE_NAME, span, message);
+        if let Some(near) = words::nearest(name, known.iter().copied()) {
+            finding = finding.help(format!("did you mean `{near}`?"));
+        } else if !known.is_empty() {
+            finding = finding.help(format!("it has {}", words::join(known)));
+        }
+        reader.cx.report(finding);
+    };
+    let all = |reader: &Reader<'_, '_>, key: &str, what: &str, known: Vec<&str>| {
         for entry in reader.node(key).map_or(&[][..], Node::entries) {
-            if !known.contains(&entry.key.as_str()) {
-                let message = format!("`{}` has no {what} `{}`", integration.id, entry.key);
-                let mut finding = Diagnostic::error(codes::CASE_NAME, entry.key_span, message);
-                if let Some(near) = words::nearest(&entry.key, known.iter().copied()) {
-                    finding = finding.help(format!("did you mean `{near}`?"));
-                } else if !known.is_empty() {
-                    finding = finding.help(format!("it has {}", words::join(&known)));
-                }
-                reader.cx.report(finding);
-            }
+            check(&entry.key, entry.key_span, what, &known);
         }
     };
-    names("settings", "connection", keys("connections"));
-    names("fetch", "fetch", keys("fetch"));
-    names("requires", "required delivery", keys("requires"));
-    names(
+    all(reader, "settings", "connection", keys("connections"));
+    if reader.node("statement").is_some() {
+        let known = names(entries(reconcile, "fetch"));
+        all(reader, "fetch", "fetch for statements", known);
+    } else {
+        all(reader, "fetch", "fetch", keys("fetch"));
+    }
+    let makers = lines.iter().filter_map(|line| line.get("posted"));
+    let makers = makers.filter_map(|posted| posted.get("integration")?.scalar());
+    let makers: Vec<&str> = makers.map(|one| one.text.as_str()).collect();
+    for posted in reader.objects("posted") {
+        let known = of_lines.iter().map(|entry| entry.key.as_str()).collect();
+        all(&posted, "fetch", "fetch for lines", known);
+        if let Some(node) = posted.node("integration")
+            && let Some(name) = node.scalar()
+        {
+            check(&name.text, node.span, "lines posted by", &makers);
+        }
+    }
+    all(reader, "requires", "required delivery", keys("requires"));
+    all(
+        reader,
         "crosswalks",
         "crosswalk",
         tables.iter().map(String::as_str).collect(),

@@ -1,12 +1,12 @@
-//! The case file: an event, what the reads answer, and what must come of it.
+//! The case file: an event or a statement, what the reads answer, and what must come of it.
 
 use super::operation::CLASS_WORDS;
 use crate::definition::table::{Keys, Rule, Shape, Table, default, optional, required};
 
 pub(crate) static CASE: Table = Table {
     name: "Case",
-    doc: "A test of an integration: an event, what the reads answer, and the exact request or the reason for none. File \
-          `mappings/<pairing>/cases/*.yaml`.",
+    doc: "A test of an integration: an event, what the reads answer, and the exact request or the reason for none; or a \
+          statement, what was posted of it, and what reconciling it shows. File `mappings/<pairing>/cases/*.yaml`.",
     rows: &[&[
         required(
             "version",
@@ -42,6 +42,17 @@ pub(crate) static CASE: Table = Table {
             "The events of one delivery, where the integration has `aggregate`.",
         ),
         optional(
+            "statement",
+            Shape::Anything,
+            "A statement of the source, where it is tested what `reconcile` shows.",
+        ),
+        optional(
+            "posted",
+            Shape::List(&Shape::Object(&CASE_POSTED)),
+            "The deliveries that post its lines, and what is read for each. Each posts one line of a kind, the first that \
+             names it.",
+        ),
+        optional(
             "group",
             Shape::Object(&CASE_GROUP),
             "What is known of their group beside its key, which is computed.",
@@ -73,7 +84,11 @@ pub(crate) static CASE: Table = Table {
         required("expect", Shape::Object(&EXPECT), "What must come of it."),
     ]],
     rules: &[
-        Rule::ExactlyOne(&["event", "event_file", "events"]),
+        Rule::ExactlyOne(&["event", "event_file", "events", "statement"]),
+        Rule::OnlyWith {
+            keys: &["posted"],
+            with: &["statement"],
+        },
         Rule::OnlyWith {
             keys: &["group"],
             with: &["events"],
@@ -81,7 +96,51 @@ pub(crate) static CASE: Table = Table {
     ],
 };
 
-/// Also stands under `response` in `fetch`.
+/// What a delivery whose line is reconciled has come to.
+pub(crate) const POSTED_STATES: &[&str] = &[
+    "delivered",
+    "held",
+    "uncertain",
+    "pending",
+    "skipped",
+    "discarded",
+];
+
+static CASE_POSTED: Table = Table {
+    name: "CasePosted",
+    doc: "A delivery that posts lines of a statement, and what is read for it.",
+    rows: &[&[
+        required(
+            "integration",
+            Shape::PathName,
+            "The integration that made it.",
+        ),
+        default(
+            "state",
+            Shape::Word(POSTED_STATES),
+            "delivered",
+            "What it has come to.",
+        ),
+        optional("event_id", Shape::Text, "Its event's id in the source."),
+        optional("dedup_key", Shape::Text, "Its dedup key."),
+        optional("order_key", Shape::Text, "Its order key."),
+        optional("reference", Shape::Text, "Our reference."),
+        default(
+            "receipt",
+            Shape::Map(Keys::Identifier, &Shape::Anything),
+            "{}",
+            "What the target called it.",
+        ),
+        default(
+            "fetch",
+            Shape::Map(Keys::Identifier, &Shape::Anything),
+            "{}",
+            "What each read of a line gives for it, by its name: its result; null or `{}` for \"not there\".",
+        ),
+    ]],
+    rules: &[],
+};
+
 static CASE_GROUP: Table = Table {
     name: "CaseGroup",
     doc: "What is known of a group of events beside its key.",
@@ -107,6 +166,7 @@ static CASE_GROUP: Table = Table {
     rules: &[],
 };
 
+/// Also stands under `response` in `fetch`.
 pub(crate) static RAW_ANSWER: Table = Table {
     name: "RawAnswer",
     doc: "An HTTP answer.",
@@ -134,7 +194,7 @@ pub(crate) static RAW_ANSWER: Table = Table {
 
 static EXPECT: Table = Table {
     name: "Expect",
-    doc: "What must come of the event.",
+    doc: "What must come of the event or the statement.",
     rows: &[&[
         optional(
             "deliver",
@@ -152,13 +212,57 @@ static EXPECT: Table = Table {
             Shape::Flag,
             "It is none of the integration's events: `true`.",
         ),
+        optional(
+            "reconciled",
+            Shape::List(&Shape::Object(&EXPECT_LINE)),
+            "What reconciling the statement shows: all of its lines, in the order of the definition, each followed by what \
+             is extra beside it. What is not stated of a line is not compared.",
+        ),
+        optional(
+            "not_reconciled",
+            Shape::Flag,
+            "The statement is none of those that are reconciled: `true`.",
+        ),
     ]],
     rules: &[Rule::ExactlyOne(&[
         "deliver",
         "skipped",
         "held",
         "not_routed",
+        "reconciled",
+        "not_reconciled",
     ])],
+};
+
+static EXPECT_LINE: Table = Table {
+    name: "ExpectLine",
+    doc: "A line of a reconciliation, as `ml-connector reconcile` prints it. What is not stated is not compared.",
+    rows: &[&[
+        optional("kind", Shape::Text, "Its kind."),
+        optional("key", Shape::Text, "What it is about."),
+        optional(
+            "state",
+            Shape::Word(&["matched", "missing", "extra", "amount_differs", "in_doubt"]),
+            "What comparing it shows.",
+        ),
+        optional("date", Shape::Text, "Its date, as the source writes it."),
+        optional("currency", Shape::Text, "ISO 4217 code."),
+        optional(
+            "expected",
+            Shape::Text,
+            "What the source says, in major units.",
+        ),
+        optional("found", Shape::Text, "What stands in the target."),
+        optional(
+            "found_currency",
+            Shape::Text,
+            "The currency of `found`, where it is another.",
+        ),
+        optional("difference", Shape::Text, "`found` less `expected`."),
+        optional("document", Shape::Text, "What the target calls it."),
+        optional("why", Shape::Text, "Why it is so, where that is not plain."),
+    ]],
+    rules: &[],
 };
 
 static EXPECT_DELIVER: Table = Table {

@@ -1,6 +1,7 @@
 //! Cases: what they give, and what in them fits nothing.
 
 use super::*;
+use crate::cases::{Verdict, run};
 use crate::rehearsal::Given;
 use serde_json::Value as Document;
 
@@ -122,4 +123,90 @@ fn an_event_file_that_is_not_there_or_not_json_is_found() {
         text.starts_with("E0703 mappings/netledger-payfast/cases/held.yaml:5:13"),
         "{text}"
     );
+}
+
+const STATEMENT: &str = "mappings/netledger-payfast/cases/statement.yaml";
+
+/// How the case that begins so goes, with a change in its file.
+fn went(file: &str, from: &str, to: &str) -> Verdict {
+    let sources = if from.is_empty() {
+        samples()
+    } else {
+        with(file, from, to)
+    };
+    let (library, findings) = Library::load(&sources);
+    assert!(findings.is_empty(), "{findings:#?}");
+    let mut cases = library.cases.iter();
+    let case = cases.find(|case| sources.name(case.span.file) == file);
+    run(&library, case.unwrap())
+}
+
+#[test]
+fn a_statement_is_reconciled_by_what_the_case_gives() {
+    assert_eq!(went(STATEMENT, "", ""), Verdict::Passed);
+    let none = "mappings/netledger-payfast/cases/nothing.yaml";
+    assert_eq!(went(none, "", ""), Verdict::Passed);
+    let places = |verdict: Verdict| match verdict {
+        Verdict::Failed { differences, .. } => {
+            let paths = differences.into_iter().map(|one| one.path);
+            paths.collect::<Vec<_>>()
+        }
+        other @ (Verdict::Passed | Verdict::Broken { .. }) => panic!("{other:?}"),
+    };
+    // One document less, and the line beside which it was extra is the last that is as expected.
+    let fewer = places(went(STATEMENT, ", { amount: 400 }", ""));
+    assert_eq!(fewer[0], "expect.reconciled[1].key");
+    let other = places(went(STATEMENT, "state: held", "state: skipped"));
+    assert_eq!(
+        other,
+        ["expect.reconciled[2].state", "expect.reconciled[2].why"]
+    );
+    let given = "amount: 1, customer: C1, date: \"2026-03-16\" }\nfetch: { rows: [], entry: null }";
+    let compared = places(went(none, "amount: 0 }", given));
+    assert_eq!(compared, ["expect.not_reconciled", "expect.reconciled"]);
+    let foreign = places(went(
+        "mappings/netledger-payfast/cases/foreign.yaml",
+        "",
+        "",
+    ));
+    assert_eq!(foreign[0], "expect.reconciled[0].found_currency");
+}
+
+#[test]
+fn what_a_case_of_a_statement_does_not_give_is_asked_for() {
+    let asked = |from: &str, to: &str| match went(STATEMENT, from, to) {
+        Verdict::Broken { why, help } => format!("{why} {help}"),
+        other @ (Verdict::Passed | Verdict::Failed { .. }) => panic!("{other:?}"),
+    };
+    let crosswalk = asked("crosswalks:", "settings: {}\n#");
+    assert!(
+        crosswalk.contains("`entry` asks crosswalk `customers` for `C1`"),
+        "{crosswalk}"
+    );
+    let line = asked("bills: [{ amount: 500 }, { amount: 400 }], ", "");
+    assert!(
+        line.contains("`bills` reads `ledger.list_bills`") && line.contains("`posted`"),
+        "{line}"
+    );
+}
+
+#[test]
+fn names_that_no_reconciliation_has_are_found() {
+    let place = |line: &str| format!("E0702 {STATEMENT}:{line}");
+    for (from, to, at) in [
+        ("  rows:\n", "  rowz:\n", place("6:3")),
+        ("fetch: { bills:", "fetch: { bils:", place("14:14")),
+        (
+            "- { integration: netledger-payfast/bills, dedup_key",
+            "- { integration: netledger-payfast/bils, dedup_key",
+            place("16:20"),
+        ),
+        ("{ customers: {", "{ custmers: {", place("9:15")),
+    ] {
+        let findings = found(STATEMENT, from, to);
+        assert!(findings.starts_with(&at), "{to}: {findings}");
+    }
+    let findings = found(STATEMENT, "payfast/statements", "payfast/bills");
+    let place = format!("E0704 {STATEMENT}:4:12");
+    assert!(findings.contains(&place), "{findings}");
 }

@@ -162,15 +162,7 @@ fn view(statement: &str, compared: &Compared<'_>) -> ReconciledLine {
         delivery,
         ..
     } = compared;
-    // A target may write 45 for 45.00: people compare columns.
-    let scale = expected.amount.value.scale();
-    let shown = |value: Decimal| {
-        let mut value = value;
-        if value.scale() < scale {
-            value.rescale(scale);
-        }
-        value.to_string()
-    };
+    let shown = |value: Decimal| Line::shown(value, &expected.amount);
     let text = |amount: &Option<Amount>| amount.as_ref().map(|amount| shown(amount.value));
     let currency = &expected.amount.currency;
     let other = line.found.as_ref().map(|found| &found.currency);
