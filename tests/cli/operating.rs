@@ -371,6 +371,32 @@ fn what_an_engine_left_is_looked_at_and_decided_without_it() {
 }
 
 #[test]
+fn an_index_that_cannot_be_built_is_not_said_to_need_building() {
+    let sealed = Sealed::with_definitions();
+    let set = ["crosswalk", "set", "customers", "CU1", "account=7"];
+    sealed.run(&set).fine();
+    // It has to be rebuilt, and the old one cannot be set aside.
+    std::fs::remove_file(sealed.path("data/index/state")).unwrap();
+    sealed.file("data/index.set-aside", "in the way");
+    for arguments in [&["crosswalk", "list"][..], &["store", "rebuild-index"]] {
+        let said = sealed.run(arguments).ends(3);
+        assert!(said.contains("cannot build the index"), "{said}");
+        assert!(said.contains("the disk is not full"), "{said}");
+        assert!(
+            !said.contains("thrown away") && !said.contains("help: `ml-connector store"),
+            "{said}"
+        );
+    }
+    std::fs::remove_file(sealed.path("data/index.set-aside")).unwrap();
+    assert!(
+        sealed
+            .run(&["crosswalk", "list"])
+            .fine()
+            .contains("customers")
+    );
+}
+
+#[test]
 fn a_second_signal_stops_it_at_once() {
     let sealed = Sealed::with_vault();
     let mut engine = Engine::start(&sealed);

@@ -50,11 +50,9 @@ pub(crate) fn open_help(error: &OpenError) -> &'static str {
         OpenError::Damaged(_) => {
             "restore the file from a copy; `ml-connector store verify` says how far the journal is sound"
         }
-        OpenError::Directory { .. } | OpenError::Journal(_) => {
+        // An index that cannot be used is built anew by itself, so one that cannot be built lacks room or permission.
+        OpenError::Directory { .. } | OpenError::Journal(_) | OpenError::Index(_) => {
             "check that the folder may be written and the disk is not full"
-        }
-        OpenError::Index(_) => {
-            "the index can be thrown away: `ml-connector store rebuild-index` builds it from the journal"
         }
         OpenError::NoStore(_) => "the engine makes its store when it starts: `ml-connector run`",
         OpenError::Newer { .. } | OpenError::Thread(_) => "nothing was changed",
