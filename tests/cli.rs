@@ -4,6 +4,7 @@
 
 mod authoring;
 pub(crate) mod operating;
+mod reconcile;
 mod secrets;
 mod streams;
 mod validate;

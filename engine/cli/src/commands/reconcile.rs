@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHEN", value_parser = moment_argument)]
     since: Option<Timestamp>,
     /// Made before. Without it: until now.
-    #[arg(long, value_name = "WHEN", value_parser = moment_argument, requires = "since")]
+    #[arg(long, value_name = "WHEN", value_parser = moment_argument, requires = "since", conflicts_with = "statement")]
     until: Option<Timestamp>,
     /// Leave out the lines that matched.
     #[arg(long)]

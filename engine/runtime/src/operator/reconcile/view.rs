@@ -145,12 +145,18 @@ fn sums(lines: &[Compared<'_>]) -> Vec<ReconciledSum> {
         }
     }
     sums.into_iter()
-        .map(|((kind, currency), (expected, found))| ReconciledSum {
-            kind: kind.to_owned(),
-            currency: currency.to_owned(),
-            expected: expected.to_string(),
-            found: found.to_string(),
-            difference: found.checked_sub(expected).unwrap_or_default().to_string(),
+        .map(|((kind, currency), (mut expected, mut found))| {
+            // Nothing is 0.00 where cents are compared.
+            let scale = expected.scale().max(found.scale());
+            expected.rescale(scale);
+            found.rescale(scale);
+            ReconciledSum {
+                kind: kind.to_owned(),
+                currency: currency.to_owned(),
+                expected: expected.to_string(),
+                found: found.to_string(),
+                difference: found.checked_sub(expected).unwrap_or_default().to_string(),
+            }
         })
         .collect()
 }
