@@ -4,7 +4,9 @@ use super::operation::CLASS_WORDS;
 use super::reconcile::RECONCILE;
 use super::scopes;
 use super::trigger::TIMES;
-use crate::definition::table::{Keys, Rule, Shape, Table, default, optional, required};
+use crate::definition::table::{
+    Field, Keys, Rule, Sees, Shape, Table, default, optional, required,
+};
 
 pub(crate) static INTEGRATION: Table = Table {
     name: "Integration",
@@ -152,14 +154,12 @@ static REQUIRE: Table = Table {
 
 const MISSING: &[&str] = &["hold", "skip", "null"];
 
-static FETCH: Table = Table {
-    name: "Fetch",
-    doc: "Something read before mapping: a read operation's result, an entry of a matching table, or a value made of what \
-          was read before.",
-    rows: &[&[
+/// What every read of a system or of a matching table says. `input` is what each part of its input is.
+pub(super) const fn reads(sees: Sees, input: &'static Shape) -> [Field; 5] {
+    [
         optional(
             "when",
-            Shape::Expression(scopes::FETCHED),
+            Shape::Expression(sees),
             "Whether it is read at all; what is not read is null.",
         ),
         optional(
@@ -169,39 +169,46 @@ static FETCH: Table = Table {
         ),
         default(
             "with",
-            Shape::Map(Keys::Identifier, &Shape::Template(scopes::FETCHED)),
+            Shape::Map(Keys::Identifier, input),
             "{}",
             "Its input.",
         ),
         optional("crosswalk", Shape::Identifier, "The matching table."),
-        optional(
-            "key",
-            Shape::Template(scopes::FETCHED),
-            "The key looked for in it.",
-        ),
-        optional(
-            "keys",
-            Shape::Template(scopes::FETCHED),
-            "A list of keys. What is read is then a map of key to entry, and `missing` is about each of them.",
-        ),
-        optional(
-            "value",
-            Shape::Tree(scopes::FETCHED),
-            "A value made of what was read before; what is left out at its root is null.",
-        ),
-        default(
-            "columns",
-            Shape::List(&Shape::Identifier),
-            "[]",
-            "The columns an entry must have.",
-        ),
-        default(
-            "missing",
-            Shape::Word(MISSING),
-            "hold",
-            "What happens when it is not there: wait until it appears, skip, or go on with null.",
-        ),
-    ]],
+        optional("key", Shape::Template(sees), "The key looked for in it."),
+    ]
+}
+
+static FETCH: Table = Table {
+    name: "Fetch",
+    doc: "Something read before mapping: a read operation's result, an entry of a matching table, or a value made of what \
+          was read before.",
+    rows: &[
+        &reads(scopes::FETCHED, &Shape::Template(scopes::FETCHED)),
+        &[
+            optional(
+                "keys",
+                Shape::Template(scopes::FETCHED),
+                "A list of keys. What is read is then a map of key to entry, and `missing` is about each of them.",
+            ),
+            optional(
+                "value",
+                Shape::Tree(scopes::FETCHED),
+                "A value made of what was read before; what is left out at its root is null.",
+            ),
+            default(
+                "columns",
+                Shape::List(&Shape::Identifier),
+                "[]",
+                "The columns an entry must have.",
+            ),
+            default(
+                "missing",
+                Shape::Word(MISSING),
+                "hold",
+                "What happens when it is not there: wait until it appears, skip, or go on with null.",
+            ),
+        ],
+    ],
     rules: &[
         Rule::ExactlyOne(&["operation", "crosswalk", "value"]),
         Rule::ExactlyOne(&["operation", "key", "keys", "value"]),

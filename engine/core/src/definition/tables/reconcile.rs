@@ -1,5 +1,6 @@
 //! The section `reconcile` of an integration: what the source lists, and how it is found among what was posted.
 
+use super::integration::reads;
 use super::scopes;
 use crate::definition::table::{Keys, Rule, Shape, Table, default, optional, required};
 
@@ -89,30 +90,10 @@ static STATEMENTS: Table = Table {
 static STATEMENT_READ: Table = Table {
     name: "StatementRead",
     doc: "Something read for a statement: a read operation's result, or an entry of a matching table.",
-    rows: &[&[
-        optional(
-            "when",
-            Shape::Expression(scopes::STATEMENT_READS),
-            "Whether it is read at all; what is not read is null.",
-        ),
-        optional(
-            "operation",
-            Shape::OperationName,
-            "The read, as `connection.operation`.",
-        ),
-        default(
-            "with",
-            Shape::Map(Keys::Identifier, &Shape::Template(scopes::STATEMENT_READS)),
-            "{}",
-            "Its input.",
-        ),
-        optional("crosswalk", Shape::Identifier, "The matching table."),
-        optional(
-            "key",
-            Shape::Template(scopes::STATEMENT_READS),
-            "The key looked for in it.",
-        ),
-    ]],
+    rows: &[&reads(
+        scopes::STATEMENT_READS,
+        &Shape::Template(scopes::STATEMENT_READS),
+    )],
     rules: READ_RULES,
 };
 
@@ -222,30 +203,10 @@ static POSTED_READ: Table = Table {
     name: "PostedRead",
     doc: "Something read of what was posted: a read operation's result, most often by our reference, or an entry of a \
           matching table.",
-    rows: &[&[
-        optional(
-            "when",
-            Shape::Expression(scopes::POSTED_READS),
-            "Whether it is read at all; what is not read is null.",
-        ),
-        optional(
-            "operation",
-            Shape::OperationName,
-            "The read, as `connection.operation`.",
-        ),
-        default(
-            "with",
-            Shape::Map(Keys::Identifier, &Shape::Template(scopes::POSTED_READS)),
-            "{}",
-            "Its input.",
-        ),
-        optional("crosswalk", Shape::Identifier, "The matching table."),
-        optional(
-            "key",
-            Shape::Template(scopes::POSTED_READS),
-            "The key looked for in it.",
-        ),
-    ]],
+    rows: &[&reads(
+        scopes::POSTED_READS,
+        &Shape::Template(scopes::POSTED_READS),
+    )],
     rules: READ_RULES,
 };
 
