@@ -83,6 +83,22 @@ fn inner(bytes: &[u8]) -> (u64, Range<usize>) {
     frames[frames.len() - 3].clone()
 }
 
+/// Changes the content of a record, and nothing of its header.
+fn flip(bytes: &mut [u8], range: &Range<usize>) {
+    bytes[range.start + HEADER_BYTES + 4] ^= 1;
+}
+
+/// A change of a segment file, which gives the number of the first record that is bad by then, is found by this word: in
+/// the first segment and in one that follows another.
+async fn named_in_each_segment(word: &str, change: impl Fn(&mut Vec<u8>) -> u64) {
+    for segment in [0, 1] {
+        let directory = journal().await;
+        let mut first_bad = 0;
+        let found = tampered(directory.path(), segment, |bytes| first_bad = change(bytes));
+        names(&found, first_bad, word);
+    }
+}
+
 #[tokio::test]
 async fn an_untouched_journal_verifies() {
     let directory = journal().await;
@@ -99,32 +115,23 @@ async fn an_untouched_journal_verifies() {
 
 #[tokio::test]
 async fn a_changed_record_is_named() {
-    for segment in [0, 1] {
-        let directory = journal().await;
-        let mut changed = 0;
-        let found = tampered(directory.path(), segment, |bytes| {
-            let (sequence, range) = inner(bytes);
-            changed = sequence;
-            bytes[range.start + HEADER_BYTES + 4] ^= 1;
-        });
-        names(&found, changed, "checksum");
-    }
+    named_in_each_segment("checksum", |bytes| {
+        let (changed, range) = inner(bytes);
+        flip(bytes, &range);
+        changed
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_changed_record_with_mended_checksums_is_named() {
-    for segment in [0, 1] {
-        let directory = journal().await;
-        let mut changed = 0;
-        let found = tampered(directory.path(), segment, |bytes| {
-            let (sequence, range) = inner(bytes);
-            changed = sequence;
-            let at = range.start + HEADER_BYTES + 4;
-            bytes[at] ^= 1;
-            mend(bytes, &range);
-        });
-        names(&found, changed, "changed");
-    }
+    named_in_each_segment("changed", |bytes| {
+        let (changed, range) = inner(bytes);
+        flip(bytes, &range);
+        mend(bytes, &range);
+        changed
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -134,8 +141,7 @@ async fn the_last_record_of_a_segment_is_named_when_it_was_changed() {
     let found = tampered(directory.path(), 0, |bytes| {
         let (sequence, range) = frames(bytes).pop().unwrap();
         changed = sequence;
-        let at = range.start + HEADER_BYTES + 4;
-        bytes[at] ^= 1;
+        flip(bytes, &range);
         mend(bytes, &range);
     });
     let damage = found.damage.unwrap();
@@ -150,34 +156,26 @@ async fn the_last_record_of_a_segment_is_named_when_it_was_changed() {
 
 #[tokio::test]
 async fn a_removed_record_is_named() {
-    for segment in [0, 1] {
-        let directory = journal().await;
-        let mut removed = 0;
-        let found = tampered(directory.path(), segment, |bytes| {
-            let (sequence, range) = inner(bytes);
-            removed = sequence;
-            bytes.drain(range);
-        });
-        names(&found, removed, "is expected");
-    }
+    named_in_each_segment("is expected", |bytes| {
+        let (removed, range) = inner(bytes);
+        bytes.drain(range);
+        removed
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn reordered_records_are_named() {
-    for segment in [0, 1] {
-        let directory = journal().await;
-        let mut first = 0;
-        let found = tampered(directory.path(), segment, |bytes| {
-            let frames = frames(bytes);
-            let [(sequence, one), (_, other)] = &frames[frames.len() - 4..frames.len() - 2] else {
-                panic!("too few records")
-            };
-            first = *sequence;
-            let swapped = [&bytes[other.clone()], &bytes[one.clone()]].concat();
-            bytes[one.start..other.end].copy_from_slice(&swapped);
-        });
-        names(&found, first, "is expected");
-    }
+    named_in_each_segment("is expected", |bytes| {
+        let frames = frames(bytes);
+        let [(first, one), (_, other)] = &frames[frames.len() - 4..frames.len() - 2] else {
+            panic!("too few records")
+        };
+        let swapped = [&bytes[other.clone()], &bytes[one.clone()]].concat();
+        bytes[one.start..other.end].copy_from_slice(&swapped);
+        *first
+    })
+    .await;
 }
 
 #[tokio::test]
