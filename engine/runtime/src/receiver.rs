@@ -23,7 +23,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use ml_connector_core::hex;
 use ml_connector_core::identity::{ConnectionId, StreamId};
-use ml_connector_core::plan::{Connection, Trigger, TriggerKind, Verify, Webhook};
+use ml_connector_core::plan::{Connection, Trigger, TriggerKind, Webhook};
 use ml_connector_core::protocol::{self, WebhookError};
 use ml_connector_store::{Accepted, Intake, IntakeEvent, Origin, off_thread};
 use sha2::{Digest as _, Sha256};
@@ -406,11 +406,7 @@ impl Work {
 
     /// Which of the live secrets matched.
     fn verify(&self, webhook: &Webhook) -> Result<usize, Refusal> {
-        let name = match &webhook.verify {
-            Verify::HmacSha256 { secret, .. }
-            | Verify::SharedSecret { secret, .. }
-            | Verify::Basic { secret } => secret,
-        };
+        let name = webhook.verify.secret();
         let link = self
             .links
             .get(&self.hook.connection.id)

@@ -40,7 +40,7 @@ mod verify;
 mod writer;
 
 /// A disk in memory that can fail and lose its power, for the simulation.
-#[cfg(feature = "simulation")]
+#[cfg(any(test, feature = "simulation"))]
 pub mod simulated {
     pub use crate::medium::{Fault, SimulatedDisk};
     pub use crate::verify::verify_simulated;

@@ -52,7 +52,7 @@ pub fn verify(
 ///
 /// # Errors
 /// As [`verify`].
-#[cfg(feature = "simulation")]
+#[cfg(any(test, feature = "simulation"))]
 pub fn verify_simulated(disk: &crate::simulated::SimulatedDisk) -> Result<Verification, OpenError> {
     verify_medium(Medium::Simulated(disk.clone()), &mut |_, _| {})
 }

@@ -351,6 +351,17 @@ pub enum Verify {
     },
 }
 
+impl Verify {
+    /// Name of the secret that proves it.
+    pub fn secret(&self) -> &String {
+        match self {
+            Self::HmacSha256 { secret, .. }
+            | Self::SharedSecret { secret, .. }
+            | Self::Basic { secret } => secret,
+        }
+    }
+}
+
 /// How a signature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureEncoding {

@@ -172,18 +172,12 @@ impl<'a> Way<'a> {
 /// # Errors
 /// If the connection does not begin with an authorization code.
 pub fn refresh_secret(connection: &Arc<Connection>) -> Result<String, Error> {
-    match connection.connector.http.auth.chosen(&connection.settings) {
-        Auth::OauthRefresh(oauth) if oauth.authorize.is_some() => Ok(oauth.refresh_token.clone()),
-        Auth::None
-        | Auth::Bearer { .. }
-        | Auth::Basic { .. }
-        | Auth::ApiKey { .. }
-        | Auth::Session { .. }
-        | Auth::OauthClient(_)
-        | Auth::OauthRefresh(_)
-        | Auth::Jwt(_)
-        | Auth::Choice(_) => Err(Error::NotDeclared(connection.id.clone())),
+    if let Auth::OauthRefresh(oauth) = connection.connector.http.auth.chosen(&connection.settings)
+        && oauth.authorize.is_some()
+    {
+        return Ok(oauth.refresh_token.clone());
     }
+    Err(Error::NotDeclared(connection.id.clone()))
 }
 
 /// The redirect address that the settings name; `None` where any of this machine will do.

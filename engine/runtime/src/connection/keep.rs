@@ -13,18 +13,10 @@ const AGAIN: Duration = Duration::from_secs(60 * 60);
 impl Link {
     /// Runs until the engine stops, where the connector says how long its token may lie.
     pub(crate) async fn keep(self: Arc<Self>) {
-        let within = match self.caller.auth() {
-            Auth::OauthRefresh(oauth) => oauth.renew_within,
-            Auth::None
-            | Auth::Bearer { .. }
-            | Auth::Basic { .. }
-            | Auth::ApiKey { .. }
-            | Auth::Session { .. }
-            | Auth::OauthClient(_)
-            | Auth::Jwt(_)
-            | Auth::Choice(_) => None,
+        let Auth::OauthRefresh(oauth) = self.caller.auth() else {
+            return;
         };
-        let Some(within) = within else {
+        let Some(within) = oauth.renew_within else {
             return;
         };
         let clock = Arc::clone(&self.caller.seams.clock);

@@ -7,9 +7,7 @@ use super::super::walk::{self, Call, Wants};
 use crate::codes;
 use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::identity::IntegrationId;
-use crate::plan::{
-    Auth, Connector, FetchFrom, Integration, OperationKind, Reconcile, TriggerKind, Verify,
-};
+use crate::plan::{Auth, Connector, FetchFrom, Integration, OperationKind, Reconcile, TriggerKind};
 use crate::source::Span;
 
 pub(super) fn rule(context: &Context<'_>, findings: &mut Findings) {
@@ -383,32 +381,19 @@ fn secrets(context: &Context<'_>, connector: &Connector, findings: &mut Findings
     let mut named = Vec::new();
     for trigger in connector.triggers.values() {
         if let TriggerKind::Webhook(webhook) = &trigger.kind {
-            let (Verify::HmacSha256 { secret, .. }
-            | Verify::SharedSecret { secret, .. }
-            | Verify::Basic { secret }) = &webhook.verify;
-            named.push((
-                secret,
-                route(["triggers", &trigger.name, "verify", "secret"]),
-            ));
+            let place = route(["triggers", &trigger.name, "verify", "secret"]);
+            named.push((webhook.verify.secret(), place));
         }
     }
     for (at, way) in connector.http.auth.ways().into_iter().enumerate() {
         let Auth::OauthRefresh(oauth) = way else {
             continue;
         };
-        let place = match &connector.http.auth {
-            Auth::Choice(_) => {
-                let at = at.to_string();
-                route(["http", "auth", "of", &at, "auth", "refresh_token"])
-            }
-            Auth::None
-            | Auth::Bearer { .. }
-            | Auth::Basic { .. }
-            | Auth::ApiKey { .. }
-            | Auth::Session { .. }
-            | Auth::OauthClient(_)
-            | Auth::OauthRefresh(_)
-            | Auth::Jwt(_) => route(["http", "auth", "refresh_token"]),
+        let place = if matches!(connector.http.auth, Auth::Choice(_)) {
+            let at = at.to_string();
+            route(["http", "auth", "of", &at, "auth", "refresh_token"])
+        } else {
+            route(["http", "auth", "refresh_token"])
         };
         named.push((&oauth.refresh_token, place));
     }

@@ -8,9 +8,7 @@ use super::super::walk::{self, Leaf};
 use super::safety::{carrying, leaves_of};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Findings};
-use crate::plan::{
-    Auth, Connector, FetchFrom, Integration, Operation, Repeat, TriggerKind, Verify,
-};
+use crate::plan::{Auth, Connector, FetchFrom, Integration, Operation, Repeat, TriggerKind};
 use crate::schema::{Miss, Schema};
 use std::collections::HashSet;
 
@@ -215,10 +213,7 @@ fn secrets_by_name(connector: &Connector) -> Vec<&String> {
     let mut named = Vec::new();
     for trigger in connector.triggers.values() {
         if let TriggerKind::Webhook(webhook) = &trigger.kind {
-            let (Verify::HmacSha256 { secret, .. }
-            | Verify::SharedSecret { secret, .. }
-            | Verify::Basic { secret }) = &webhook.verify;
-            named.push(secret);
+            named.push(webhook.verify.secret());
         }
     }
     for way in connector.http.auth.ways() {
