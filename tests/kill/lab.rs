@@ -119,7 +119,8 @@ impl Lab {
 
     /// Waits until the engine has nothing under way: what stands in the target may still have to be confirmed.
     pub(super) async fn rests(&self) -> bool {
-        for _ in 0..600 {
+        // Longer than two retries after each other wait, where answers are cut off.
+        for _ in 0..1500 {
             let ran = self.sealed.run(&["status", "--format", "json"]);
             let status: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
             let waiting: u64 = status["integrations"]
