@@ -45,7 +45,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn perform(args: &Args, terminal: &mut Terminal) -> anyhow::Result<Exit> {
-    give_back_at_once();
+    give_back_at_once()?;
     let installation = args.site.read(terminal)?;
     let (definitions, plan) = installation.plan(terminal)?;
     // The texts are needed for findings only, and there are none.

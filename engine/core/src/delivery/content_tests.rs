@@ -109,8 +109,10 @@ fn what_may_have_been_done_goes_on_as_it_was_prepared() {
     // Nor does what happens to a later try of it change that.
     let not_sent = Event::NotSent { why: "away".into() };
     let later = [claim(), unknown(), claim(), not_sent];
+    let refused = [claim(), unknown(), claim(), rejected()];
     for repeat in [RepeatSafety::IdempotencyKey, RepeatSafety::Natural] {
         assert_eq!(walk(repeat, &later).progress.content, Content::Fixed);
+        assert_eq!(walk(repeat, &refused).progress.content, Content::Fixed);
     }
     let absent = || Event::LookedUp(LookUp::Absent);
     let proven = walk(look_up(), &[claim(), unknown(), absent(), absent()]);
@@ -194,7 +196,7 @@ fn what_may_have_arrived_is_claimed_again_only_by_what_makes_that_safe() {
     let lost = walk(RepeatSafety::IdempotencyKey, &[claim(), unknown()]);
     for (repeat, safe) in [
         (RepeatSafety::IdempotencyKey, true),
-        (RepeatSafety::Natural, true),
+        (RepeatSafety::Natural, false),
         (look_up(), false),
         (RepeatSafety::None, false),
     ] {

@@ -281,7 +281,8 @@ impl Progress {
     /// already, only if both how it was sent and how it would be sent now make that safe.
     pub const fn is_repeatable(&self, repeat: RepeatSafety) -> bool {
         match repeat {
-            RepeatSafety::Natural => true,
+            // Nor is sending again without its key what the one with a key was safe by.
+            RepeatSafety::Natural => !self.maybe_sent,
             // The target does not know the attempt that had no key yet.
             RepeatSafety::IdempotencyKey => !self.maybe_done,
             RepeatSafety::LookUp { .. } | RepeatSafety::None => {
@@ -437,7 +438,7 @@ impl Turn<'_> {
             Outcome::Rejected { class, why, help } => {
                 self.effects.push(Effect::SystemFine);
                 let in_doubt = self.progress.maybe_sent;
-                if !in_doubt && self.progress.results.is_empty() {
+                if !in_doubt && !self.progress.maybe_done && self.progress.results.is_empty() {
                     // It did nothing, so it may be mended: by whom it comes from, or in the definitions.
                     self.progress.content = Content::Open;
                 }
