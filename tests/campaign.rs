@@ -47,7 +47,8 @@ fn nothing_is_lost_or_doubled_with_a_ledger_that_is_away_for_hours() {
 
 #[test]
 fn a_seed_repeats_itself() {
-    for seed in [3, 55, 159] {
+    // Under those in the middle several tasks wait for the same change, which once woke them in any order.
+    for seed in [3, 14, 16, 34, 159] {
         let (one, other) = (
             run(seed, Mode::Ambiguous).unwrap(),
             run(seed, Mode::Ambiguous).unwrap(),

@@ -114,12 +114,12 @@ async fn sweep(context: Arc<Context>) {
         tokio::select! {
             biased;
             () = context.stopping.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
+            () = changes.changed() => {}
         }
         if !context.rest(SWEEP_PAUSE).await {
             return;
         }
-        changes.borrow_and_update();
+        changes.catch_up();
         context.lanes.wake_all();
     }
 }

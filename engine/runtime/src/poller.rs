@@ -225,7 +225,7 @@ impl Poller {
     async fn open(&self) -> bool {
         let mut changes = self.link.changes();
         loop {
-            changes.borrow_and_update();
+            changes.catch_up();
             if self.context.stopping.is_cancelled() {
                 return false;
             }
@@ -235,7 +235,7 @@ impl Poller {
             tokio::select! {
                 biased;
                 () = self.context.stopping.cancelled() => return false,
-                _ = changes.changed() => {}
+                () = changes.changed() => {}
             }
         }
     }

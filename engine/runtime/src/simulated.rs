@@ -8,6 +8,7 @@ use crate::seams::{
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::http::{HttpRequest, HttpResponse, SendError};
+use ml_connector_store::{Announcer, Changes};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
@@ -15,7 +16,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// A clock that stands still until it is moved.
 ///
@@ -28,7 +28,8 @@ pub struct ManualClock {
 
 #[derive(Debug)]
 struct ManualTime {
-    now: watch::Sender<Timestamp>,
+    now: Mutex<Timestamp>,
+    moved: Announcer,
     /// How many sleep until each time.
     sleepers: Mutex<BTreeMap<Timestamp, usize>>,
 }
@@ -37,7 +38,8 @@ impl ManualClock {
     /// Stands at `now`.
     pub fn new(now: Timestamp) -> Self {
         let inner = ManualTime {
-            now: watch::Sender::new(now),
+            now: Mutex::new(now),
+            moved: Announcer::default(),
             sleepers: Mutex::default(),
         };
         Self {
@@ -48,23 +50,25 @@ impl ManualClock {
     /// Moves forward by `by`, and wakes everything that is due.
     pub fn advance(&self, by: Duration) {
         let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-        self.inner
-            .now
-            .send_modify(|now| *now = now.checked_add(by).unwrap_or(Timestamp::MAX));
+        self.change(|now| now.checked_add(by).unwrap_or(Timestamp::MAX));
     }
 
     /// Moves forward to `to`; a time that has passed changes nothing.
     pub fn advance_to(&self, to: Timestamp) {
-        self.inner.now.send_if_modified(|now| {
-            let later = to > *now;
-            *now = (*now).max(to);
-            later
-        });
+        self.change(|now| now.max(to));
     }
 
     /// Sets the clock, back too, as a person or a time server does.
     pub fn set(&self, to: Timestamp) {
-        self.inner.now.send_replace(to);
+        self.change(|_| to);
+    }
+
+    fn change(&self, to: impl FnOnce(Timestamp) -> Timestamp) {
+        {
+            let mut now = held(&self.inner.now);
+            *now = to(*now);
+        }
+        self.inner.moved.announce();
     }
 
     /// The earliest time that anything sleeps until.
@@ -74,11 +78,6 @@ impl ManualClock {
             .keys()
             .copied()
             .find(|until| *until > now)
-    }
-
-    /// Whether anything sleeps until exactly this time.
-    pub fn is_awaited(&self, until: Timestamp) -> bool {
-        held(&self.inner.sleepers).contains_key(&until)
     }
 
     /// Moves to the earliest time that anything sleeps until; `false` if nothing sleeps.
@@ -94,18 +93,18 @@ impl ManualClock {
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.inner.now.borrow()
+        *held(&self.inner.now)
     }
 
     async fn sleep_until(&self, until: Timestamp) {
-        let mut now = self.inner.now.subscribe();
-        if *now.borrow_and_update() >= until {
+        let mut moved = self.inner.moved.changes();
+        if self.now() >= until {
             return;
         }
         let _registered = Sleeper::register(Arc::clone(&self.inner), until);
-        // The sender lives as long as `self`, so waiting cannot fail while somebody can still move
-        // the clock.
-        let _moved = now.wait_for(|now| *now >= until).await;
+        while self.now() < until {
+            moved.changed().await;
+        }
     }
 }
 
@@ -180,11 +179,12 @@ type Handler = Box<dyn Fn(HttpRequest) -> Answering + Send + Sync>;
 
 /// A network in memory: the handler is chosen by the beginning of the URL.
 ///
-/// What was sent is counted per route; `sent` changes with every request, so that a test can wait
-/// for one.
+/// What was sent is counted, and announced, so that a test can wait for it.
+#[derive(Default)]
 pub struct MemoryTransport {
     routes: Mutex<Vec<Arc<Route>>>,
-    sent: watch::Sender<u64>,
+    sent: AtomicU64,
+    sending: Announcer,
 }
 
 struct Route {
@@ -195,17 +195,8 @@ struct Route {
 impl fmt::Debug for MemoryTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryTransport")
-            .field("sent", &*self.sent.borrow())
+            .field("sent", &self.sent())
             .finish_non_exhaustive()
-    }
-}
-
-impl Default for MemoryTransport {
-    fn default() -> Self {
-        Self {
-            routes: Mutex::default(),
-            sent: watch::Sender::new(0),
-        }
     }
 }
 
@@ -240,9 +231,14 @@ impl MemoryTransport {
         held(&self.routes).push(Arc::new(route));
     }
 
-    /// The number of requests sent so far; changes with each.
-    pub fn sent(&self) -> watch::Receiver<u64> {
-        self.sent.subscribe()
+    /// The number of requests sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Changes with each request.
+    pub fn changes(&self) -> Changes {
+        self.sending.changes()
     }
 }
 
@@ -260,7 +256,8 @@ impl Transport for MemoryTransport {
             return Err(SendError::NotSent { why });
         };
         let answering = (route.handler)(request);
-        self.sent.send_modify(|sent| *sent += 1);
+        self.sent.fetch_add(1, Ordering::SeqCst);
+        self.sending.announce();
         let response = answering.await?;
         if response.body.len() as u64 > outgoing.answer_bytes_max {
             let why = format!(

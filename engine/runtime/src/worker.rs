@@ -85,7 +85,7 @@ impl Worker {
         let mut changes = self.lane.changes();
         let mut drained = true;
         while !self.context.stopping.is_cancelled() {
-            changes.borrow_and_update();
+            changes.catch_up();
             let free = limit.saturating_sub(self.running.len());
             let mut next_due = None;
             // While there is more than enough to do, whole batches are reserved, not one for every
@@ -105,7 +105,7 @@ impl Worker {
                     }
                 }
                 () = self.wake.notified() => drained = true,
-                _ = changes.changed() => drained = true,
+                () = changes.changed() => drained = true,
                 () = self.context.seams.clock.sleep_until(next_due.unwrap_or(Timestamp::MAX)),
                     if next_due.is_some() => drained = true,
             }
@@ -230,14 +230,14 @@ impl Worker {
             self.tasks.spawn(async move {
                 let mut changes = link.changes();
                 while !link.admits() {
-                    changes.borrow_and_update();
+                    changes.catch_up();
                     if link.admits() {
                         break;
                     }
                     tokio::select! {
                         biased;
                         () = stopping.cancelled() => break,
-                        _ = changes.changed() => {}
+                        () = changes.changed() => {}
                     }
                 }
                 Event::Open(connection)

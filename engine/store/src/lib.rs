@@ -21,6 +21,7 @@
 //! `index` keys, fold, tree · `writer` group commit · `open` recovery · `verify` auditing without the engine ·
 //! `vault` secrets · `tokens` who may use the operator API.
 
+mod announce;
 mod blocking;
 mod decide;
 mod entry;
@@ -49,6 +50,7 @@ pub mod simulated {
 #[cfg(test)]
 mod tests;
 
+pub use announce::{Announcer, Changes};
 pub use blocking::off_thread;
 pub use journal::Damage;
 pub use meter::{Meters, SYNC_BOUNDS_US};

@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::open::{self, Opening, Rebuilding};
 use crate::writer::{Job, Orders, Writer};
-use crate::{Error, OpenError, Options, off_thread, read};
+use crate::{Announcer, Changes, Error, OpenError, Options, off_thread, read};
 use jiff::Timestamp;
 use ml_connector_core::delivery::Awaited;
 use ml_connector_core::identity::{
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Commands that wait for the writer at most; more callers wait for a place.
 const WAITING_MAX: usize = 1024;
@@ -50,7 +50,7 @@ struct Inner {
     shared: RwLock<Option<Arc<Shared>>>,
     threads: Mutex<Option<Threads>>,
     places: Semaphore,
-    changes: watch::Receiver<u64>,
+    announcer: Announcer,
     meter: Arc<Meter>,
     opening: Opening,
     index: PathBuf,
@@ -75,7 +75,7 @@ struct Threads {
 struct Parts {
     view: Arc<View>,
     journal: Arc<Journal>,
-    changes: watch::Receiver<u64>,
+    announcer: Announcer,
     meter: Arc<Meter>,
     opening: Opening,
     index: PathBuf,
@@ -93,7 +93,7 @@ impl Parts {
                 shared: RwLock::new(Some(Arc::new(shared))),
                 threads: Mutex::new(threads),
                 places: Semaphore::new(WAITING_MAX),
-                changes: self.changes,
+                announcer: self.announcer,
                 meter: self.meter,
                 opening: self.opening,
                 index: self.index,
@@ -151,19 +151,19 @@ impl Store {
         let appender = Appender::open(journal, options.segment_bytes, opened.last)
             .map_err(OpenError::Journal)?;
         let view = Arc::new(opened.view);
-        let (announce, changes) = watch::channel(0);
+        let announcer = Announcer::default();
         let meter = Arc::<Meter>::default();
         let writer = Writer {
             journal: Arc::clone(&opened.journal),
             view: Arc::clone(&view),
             appender,
-            changes: announce,
+            announcer: announcer.clone(),
             meter: Arc::clone(&meter),
         };
         let parts = Parts {
             view,
             journal: opened.journal,
-            changes,
+            announcer,
             meter,
             opening: opened.opening,
             index,
@@ -614,8 +614,8 @@ impl Store {
     }
 
     /// Changes whenever something may have become due: a hint, never the truth.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.inner.changes.clone()
+    pub fn changes(&self) -> Changes {
+        self.inner.announcer.changes()
     }
 
     /// Waits until everything accepted is indexed, then closes. Other clones give [`Error::Closed`] from then on.

@@ -4,15 +4,15 @@
 //! with one write and one sync. Only then are the changes visible and the callers answered. If the disk refuses, nobody of
 //! the group is acknowledged, nothing has changed, and the next group is tried again.
 
-use crate::Error;
 use crate::decide::{self, Answer, Command, Group};
 use crate::index::view::View;
 use crate::journal::{Appender, Journal};
 use crate::meter::Meter;
+use crate::{Announcer, Error};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 /// Commands in one group at most.
 const GROUP_COMMANDS_MAX: usize = 512;
@@ -112,7 +112,7 @@ pub(crate) struct Writer {
     pub(crate) journal: Arc<Journal>,
     pub(crate) view: Arc<View>,
     pub(crate) appender: Appender,
-    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) announcer: Announcer,
     pub(crate) meter: Arc<Meter>,
 }
 
@@ -213,8 +213,7 @@ impl Writer {
                 queue.changed(position, delivery);
             }
         }
-        self.changes
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.announcer.announce();
         Ok(answers)
     }
 }

@@ -7,10 +7,10 @@ use crate::context::later;
 use jiff::Timestamp;
 use ml_connector_core::delivery::Class;
 use ml_connector_core::plan;
+use ml_connector_store::{Announcer, Changes};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// How long a refusal of our credentials is left alone before one more try: repeating it soon would
 /// lock the account.
@@ -23,7 +23,7 @@ pub(crate) const REFUSED_MAX: Duration = Duration::from_secs(4 * 3600);
 pub(crate) struct Circuit {
     rules: plan::Circuit,
     state: Mutex<State>,
-    changes: watch::Sender<u64>,
+    announcer: Announcer,
 }
 
 #[derive(Debug)]
@@ -131,13 +131,13 @@ impl Circuit {
         Arc::new(Self {
             rules,
             state: Mutex::new(state),
-            changes: watch::Sender::new(0),
+            announcer: Announcer::default(),
         })
     }
 
     /// Changes whenever what [`Circuit::admits`] says may have changed.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    pub(crate) fn changes(&self) -> Changes {
+        self.announcer.changes()
     }
 
     /// Whether a call would be let through.
@@ -335,8 +335,7 @@ impl Circuit {
     }
 
     fn changed(&self) {
-        self.changes
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.announcer.announce();
     }
 
     fn held(&self) -> MutexGuard<'_, State> {
@@ -365,6 +364,7 @@ fn doubled(first: Duration, max: Duration, times: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
 
     const RULES: plan::Circuit = plan::Circuit {
         failures: 3,
@@ -474,13 +474,13 @@ mod tests {
     #[test]
     fn a_pause_stops_calls_and_probes() {
         let circuit = Circuit::new(RULES);
-        let changes = circuit.changes();
+        let mut changes = circuit.changes();
         circuit.pause(Pause {
             actor: "ann".into(),
             reason: "upgrade".into(),
             since: at(0),
         });
-        assert!(changes.has_changed().unwrap());
+        assert!(changes.changed().now_or_never().is_some());
         assert!(circuit.admit().is_none() && !circuit.admits());
         trouble(&circuit, 3, at(0));
         assert_eq!(circuit.probe_due(), None);

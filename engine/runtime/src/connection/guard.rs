@@ -23,11 +23,12 @@ impl Link {
     pub(crate) async fn guard(self: Arc<Self>) {
         let mut changes = self.changes();
         loop {
-            changes.borrow_and_update();
+            changes.catch_up();
             let Some(due) = self.circuit().probe_due() else {
                 tokio::select! {
+                    biased;
                     () = self.stopping.cancelled() => return,
-                    _ = changes.changed() => continue,
+                    () = changes.changed() => continue,
                 }
             };
             let secrets = self.caller.secrets.resolve();
@@ -35,8 +36,9 @@ impl Link {
             if due > now {
                 let until = due.min(later(now, VAULT_LOOK));
                 tokio::select! {
+                    biased;
                     () = self.stopping.cancelled() => return,
-                    _ = changes.changed() => continue,
+                    () = changes.changed() => continue,
                     () = self.caller.seams.clock.sleep_until(until) => {}
                 }
                 let in_time = self.caller.now() >= due;
@@ -51,6 +53,7 @@ impl Link {
                 }
             }
             tokio::select! {
+                biased;
                 () = self.stopping.cancelled() => return,
                 () = self.probe() => {}
             }

@@ -27,10 +27,11 @@ use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::plan::{Auth, Connection};
 use ml_connector_core::protocol::{self, Answer, Call, EncodeError};
 use ml_connector_core::template::{EvalError, Scope};
+use ml_connector_store::Changes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// No connection has more requests under way than this, whatever its connector says.
@@ -174,7 +175,7 @@ impl Link {
     }
 
     /// Changes whenever [`Link::admits`] may have changed.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> Changes {
         self.circuit.changes()
     }
 

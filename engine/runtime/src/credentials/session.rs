@@ -29,11 +29,11 @@ use ml_connector_core::identity::ConnectionId;
 use ml_connector_core::plan::Auth;
 use ml_connector_core::protocol;
 use ml_connector_core::template::{EvalError, Scope as Names, Template};
+use ml_connector_store::Announcer;
 use serde_json::Value as Document;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection may keep the session while another one waits for its turn.
@@ -77,7 +77,7 @@ impl Sessions {
 #[derive(Debug)]
 pub(crate) struct Scope {
     table: Mutex<Table>,
-    changes: watch::Sender<u64>,
+    announcer: Announcer,
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +119,7 @@ impl Default for Scope {
     fn default() -> Self {
         Self {
             table: Mutex::default(),
-            changes: watch::Sender::new(0),
+            announcer: Announcer::default(),
         }
     }
 }
@@ -184,11 +184,11 @@ impl SessionAuth {
         caller: &Arc<Caller>,
         stopping: &CancellationToken,
     ) -> Result<Lease, Failure> {
-        let mut changes = self.scope.changes.subscribe();
+        let mut changes = self.scope.announcer.changes();
         let mut waiting = None;
         let failures = self.scope.held().refusals.count();
         loop {
-            changes.borrow_and_update();
+            changes.catch_up();
             match self.scope.find(caller, failures) {
                 Found::Failed(failure) => return Err(failure),
                 Found::Use(token) => return Ok(self.lease(caller, token)),
@@ -202,7 +202,7 @@ impl SessionAuth {
                         biased;
                         () = stopping.cancelled() => return Err(Failure::Stopping),
                         // The sender is in the scope that `self` holds.
-                        _ = changes.changed() => {}
+                        () = changes.changed() => {}
                     }
                 }
             }
@@ -325,9 +325,9 @@ impl Scope {
 
     /// Ends the session whenever nobody has used it for long enough. Runs until `stopping`.
     pub(crate) async fn tend(self: Arc<Self>, clock: Arc<dyn Clock>, stopping: CancellationToken) {
-        let mut changes = self.changes.subscribe();
+        let mut changes = self.announcer.changes();
         loop {
-            changes.borrow_and_update();
+            changes.catch_up();
             let idle_at = {
                 let table = self.held();
                 table
@@ -339,7 +339,7 @@ impl Scope {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => return,
-                _ = changes.changed() => continue,
+                () = changes.changed() => continue,
                 () = clock.sleep_until(idle_at.unwrap_or(Timestamp::MAX)), if idle_at.is_some() => {}
             }
             self.end(|live| live.users == 0 && live.is_idle(clock.now()))
@@ -368,8 +368,7 @@ impl Scope {
     }
 
     fn changed(&self) {
-        self.changes
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.announcer.announce();
     }
 
     fn held(&self) -> MutexGuard<'_, Table> {

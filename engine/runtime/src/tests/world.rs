@@ -338,15 +338,15 @@ impl World {
     /// Waits until something is there. Time stands still meanwhile.
     pub(super) async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
         let mut changes = self.store().changes();
-        let mut sent = self.net.sent();
+        let mut sent = self.net.changes();
         let waiting = async {
             loop {
                 if let Some(found) = look().await {
                     return found;
                 }
                 tokio::select! {
-                    _ = changes.changed() => {}
-                    _ = sent.changed() => {}
+                    () = changes.changed() => {}
+                    () = sent.changed() => {}
                     // A condition may be about the engine's memory, which announces nothing.
                     () = tokio::time::sleep(GLANCE) => {}
                 }
@@ -381,17 +381,19 @@ impl World {
         .await;
     }
 
-    /// Whether every thread of the engine's runtime waits for something.
+    /// Whether every thread of the engine's runtime waits for something, and no task waits for a thread.
     fn is_parked(&self) -> bool {
         let metrics = self.runtime.as_ref().unwrap().metrics();
         // Counts parking and waking: an odd number is a thread that has parked.
-        (0..metrics.num_workers()).all(|worker| metrics.worker_park_unpark_count(worker) % 2 == 1)
+        let idle = (0..metrics.num_workers())
+            .all(|worker| metrics.worker_park_unpark_count(worker) % 2 == 1);
+        idle && metrics.global_queue_depth() == 0
     }
 
     /// Grows with every request and every record; a store that has been closed takes no more of them.
     async fn moves(&self) -> (u64, Option<u64>) {
         let sequence = self.store().head().await.ok().map(|(sequence, _)| sequence);
-        (*self.net.sent().borrow(), sequence)
+        (self.net.sent(), sequence)
     }
 
     /// Moves time on in steps until something is there, for what takes several waits.
