@@ -203,6 +203,10 @@ pub struct Progress {
     /// look-up by other values proves nothing about that attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
+    /// How repeating was safe when it was claimed last. The definition may say otherwise since, and what is under way goes
+    /// by what it was sent under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_as: Option<RepeatKind>,
     /// Whether an attempt repeated by key has an unknown outcome behind it, so that the target may have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_sent: bool,
@@ -513,6 +517,32 @@ pub enum RepeatSafety {
     Natural,
     /// A second time does it twice: a person decides.
     None,
+}
+
+/// The kinds of [`RepeatSafety`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatKind {
+    /// See [`RepeatSafety::IdempotencyKey`].
+    IdempotencyKey,
+    /// See [`RepeatSafety::LookUp`].
+    LookUp,
+    /// See [`RepeatSafety::Natural`].
+    Natural,
+    /// See [`RepeatSafety::None`].
+    None,
+}
+
+impl RepeatSafety {
+    /// Its kind.
+    pub const fn kind(&self) -> RepeatKind {
+        match self {
+            Self::IdempotencyKey => RepeatKind::IdempotencyKey,
+            Self::LookUp { .. } => RepeatKind::LookUp,
+            Self::Natural => RepeatKind::Natural,
+            Self::None => RepeatKind::None,
+        }
+    }
 }
 
 /// What a look-up by our reference found.

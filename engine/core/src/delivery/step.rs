@@ -6,7 +6,7 @@ mod decided;
 
 use super::{
     Awaited, Class, Content, Decision, DeliveryState, Hold, LookUp, Outcome, Part, Progress,
-    Receipt, RepeatSafety, StateKind, Trouble,
+    Receipt, RepeatKind, RepeatSafety, StateKind, Trouble,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -281,9 +281,9 @@ impl Progress {
     /// already, only if both how it was sent and how it would be sent now make that safe.
     pub const fn is_repeatable(&self, repeat: RepeatSafety) -> bool {
         match repeat {
-            // Nor is sending again without its key what the one with a key was safe by.
+            // An attempt with a key was not harmless by itself.
             RepeatSafety::Natural => !self.maybe_sent,
-            // The target does not know the attempt that had no key yet.
+            // An attempt that was harmless by itself had no key by which the target would know it.
             RepeatSafety::IdempotencyKey => !self.maybe_done,
             RepeatSafety::LookUp { .. } | RepeatSafety::None => {
                 !self.maybe_sent && !self.maybe_done
@@ -363,6 +363,7 @@ impl Turn<'_> {
 
     fn claimed(&mut self, lease_until: Timestamp, fingerprint: Option<String>) -> DeliveryState {
         self.progress.claim = fingerprint;
+        self.progress.claimed_as = Some(self.policy.repeat.kind());
         if self.progress.content == Content::Open {
             self.progress.content = Content::Claimed;
         }
@@ -476,25 +477,28 @@ impl Turn<'_> {
         DeliveryState::Pending { due_at }
     }
 
-    /// The answer is not known. Only the declared repeat safety opens a way back to sending.
+    /// The answer is not known. Only the declared repeat safety opens a way back to sending: that under which it was sent,
+    /// as far as it is the present one too, or a look-up.
     fn unknown(&mut self, why: String) -> DeliveryState {
         self.progress.content = Content::Fixed;
-        match self.policy.repeat {
-            RepeatSafety::IdempotencyKey => {
-                self.progress.maybe_sent = true;
-                self.retry(Class::Intermittent, &why, None)
-            }
-            RepeatSafety::Natural => {
-                self.progress.maybe_done = true;
-                self.retry(Class::Intermittent, &why, None)
-            }
-            RepeatSafety::LookUp { settle, .. } => DeliveryState::Uncertain {
+        if let RepeatSafety::LookUp { settle, .. } = self.policy.repeat {
+            return DeliveryState::Uncertain {
                 due_at: later(self.now, settle),
                 since: self.now,
                 absences: 0,
                 why,
-            },
-            RepeatSafety::None => self.in_doubt(why),
+            };
+        }
+        let present = self.policy.repeat.kind();
+        match self.progress.claimed_as.unwrap_or(present) {
+            RepeatKind::IdempotencyKey => self.progress.maybe_sent = true,
+            RepeatKind::Natural => self.progress.maybe_done = true,
+            RepeatKind::LookUp | RepeatKind::None => return self.in_doubt(why),
+        }
+        if self.progress.is_repeatable(self.policy.repeat) {
+            self.retry(Class::Intermittent, &why, None)
+        } else {
+            self.in_doubt(why)
         }
     }
 

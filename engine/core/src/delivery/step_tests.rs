@@ -361,6 +361,42 @@ fn a_definition_that_no_longer_says_how_to_look_gives_the_doubt_to_a_person() {
 }
 
 #[test]
+fn what_was_under_way_is_judged_by_the_definition_it_was_sent_under_as_well() {
+    let ways = [
+        RepeatSafety::IdempotencyKey,
+        RepeatSafety::Natural,
+        RepeatSafety::None,
+        look_up(),
+    ];
+    let pending = DeliveryState::Pending { due_at: now() };
+    let claim = || Event::Claimed {
+        lease_until: now(),
+        fingerprint: Some("print".into()),
+        part: None,
+    };
+    for then in ways {
+        let sent = take(&pending, claim(), then).unwrap();
+        for at_present in ways {
+            let policy = policy(at_present);
+            let (state, progress) = (&sent.state, &sent.progress);
+            let lost = step(state, progress, Event::LeaseLost, &policy, now(), 0).unwrap();
+            let again = step(&lost.state, &lost.progress, claim(), &policy, now(), 0);
+            // Whatever it was sent as, a look-up proves something; the rest only goes by what it goes by still.
+            let looks = matches!(at_present, RepeatSafety::LookUp { .. });
+            let safe = then == at_present && then != RepeatSafety::None;
+            assert_eq!(
+                again.is_ok(),
+                safe && !looks,
+                "{then:?}, then {at_present:?}"
+            );
+            assert_eq!(lost.state.kind() == StateKind::Uncertain, looks);
+            let doubtful = matches!(lost.state, DeliveryState::Held(hold) if hold.in_doubt);
+            assert_eq!(doubtful, !safe && !looks, "{then:?}, then {at_present:?}");
+        }
+    }
+}
+
+#[test]
 fn what_differs_under_our_reference_is_never_taken_for_ours() {
     let state = DeliveryState::Uncertain {
         due_at: now(),

@@ -6,7 +6,7 @@ use crate::connection::Links;
 use crate::context::Context;
 use crate::intake::UNSENT;
 use crate::settle::{NotRecorded, With, settle};
-use ml_connector_core::delivery::{Event, Policy};
+use ml_connector_core::delivery::{Event, Policy, RepeatKind};
 use ml_connector_core::plan::{Operation, Variant};
 use ml_connector_core::protocol;
 use ml_connector_store::{Delivery, Error};
@@ -42,13 +42,21 @@ pub(super) async fn lost(
 ) -> Result<Delivery, NotRecorded> {
     let policy = policy(context, links, &delivery);
     let event = match due(context, links, &delivery) {
-        // A step that only reads cannot have changed anything, so there is nothing to look up.
-        Some(operation) if operation.write().is_none() => Event::NotSent {
-            why: "the engine stopped while it waited for the answer".to_owned(),
-        },
+        // A step that only reads cannot have changed anything, so there is nothing to look up; if it was one that reads.
+        Some(operation) if operation.write().is_none() && is_harmless(&delivery) => {
+            Event::NotSent {
+                why: "the engine stopped while it waited for the answer".to_owned(),
+            }
+        }
         Some(_) | None => Event::LeaseLost,
     };
     settle(context, &delivery, event, &policy, With::default()).await
+}
+
+/// Whether what is under way was harmless to repeat when it was claimed, as everything is that only reads.
+fn is_harmless(delivery: &Delivery) -> bool {
+    let claimed_as = delivery.progress.claimed_as;
+    claimed_as.is_none_or(|kind| kind == RepeatKind::Natural)
 }
 
 /// The policy of what a delivery had under way. Without its definition nothing makes sending again
