@@ -62,6 +62,11 @@ fn check_way(own: &str, node: &Node, properties: &Members, cx: &Context<'_>) {
             continue;
         };
         let document = entry.value.to_document();
+        if document == Document::Array(Vec::new()) {
+            let what = format!("`{KEYWORD}` of `{own}` names no value of `{name}`");
+            let help = "write the value, or the values, that make it needed";
+            cx.report(Diagnostic::error(codes::REQUIRED_WHEN, entry.value.span, what).help(help));
+        }
         for value in wanted(&document)
             .iter()
             .filter(|value| !validator.is_valid(value))

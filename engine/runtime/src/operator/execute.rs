@@ -173,46 +173,34 @@ impl Operator<'_> {
 
     pub(super) async fn status(&self) -> Result<Status, Refusal> {
         let (records, head) = self.store.head().await?;
-        let counts = self.store.counts().await?;
+        let mut counts = self.store.counts().await?;
         let plan = self.engine.map(Engine::plan);
-        let mut instances: Vec<InstanceStatus> = counts
-            .into_iter()
-            .map(|(instance, counts)| {
-                let enabled = plan
-                    .as_ref()
-                    .is_some_and(|plan| plan.instances.contains_key(&instance));
-                InstanceStatus {
-                    instance,
-                    enabled,
-                    counts,
-                    opens_at: None,
-                }
-            })
-            .collect();
+        let planned = plan.as_ref().map(|plan| &plan.instances);
+        for id in planned.into_iter().flat_map(|instances| instances.keys()) {
+            if !counts.iter().any(|(known, _)| known == id) {
+                counts.push((id.clone(), Counts::default()));
+            }
+        }
+        let now = self.clock.now();
+        counts.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let instances = counts.into_iter().map(|(instance, counts)| {
+            let planned = planned.and_then(|instances| instances.get(&instance));
+            let windows = planned.and_then(|planned| planned.windows.as_ref());
+            InstanceStatus {
+                instance,
+                enabled: planned.is_some(),
+                counts,
+                opens_at: windows.and_then(|windows| windows.closed_until(now)),
+            }
+        });
         let mut status = Status {
             pauses: self.store.pauses().await?,
             records,
             head: hex::of(&head),
+            instances: instances.collect(),
             ..Status::default()
         };
         if let (Some(engine), Some(plan)) = (self.engine, &plan) {
-            for id in plan.instances.keys() {
-                if !instances.iter().any(|known| known.instance == *id) {
-                    let (instance, counts) = (id.clone(), Counts::default());
-                    instances.push(InstanceStatus {
-                        instance,
-                        enabled: true,
-                        counts,
-                        opens_at: None,
-                    });
-                }
-            }
-            let now = self.clock.now();
-            for one in &mut instances {
-                let windows = plan.instances.get(&one.instance);
-                let windows = windows.and_then(|instance| instance.windows.as_ref());
-                one.opens_at = windows.and_then(|windows| windows.closed_until(now));
-            }
             status.site = Some(plan.site.clone());
             status.running_since = Some(engine.started_at());
             status.plan = Some(hex::of(&plan.hash));
@@ -233,8 +221,6 @@ impl Operator<'_> {
                 .connections
                 .sort_by(|a, b| a.connection.cmp(&b.connection));
         }
-        instances.sort_by(|a, b| a.instance.cmp(&b.instance));
-        status.instances = instances;
         Ok(status)
     }
 

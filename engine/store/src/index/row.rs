@@ -311,6 +311,7 @@ fn take_signed(bytes: &mut &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_known_of_an_item_is_read_as_it_was_written() {
@@ -330,7 +331,6 @@ mod tests {
         }
         assert_eq!(read_print(&[1, 9, b'x']), None, "cut off");
     }
-    use proptest::prelude::*;
 
     proptest! {
         #[test]
