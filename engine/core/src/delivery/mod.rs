@@ -30,8 +30,10 @@
 //!
 //! `step` decides, the runtime performs, the store remembers. There is no waiting here, only due times.
 
+mod repeat;
 mod step;
 
+pub use repeat::{RepeatKind, RepeatSafety};
 pub use step::{Effect, Event, Policy, Refused, RetryPolicy, Stepped, backoff, later, step};
 
 use crate::identity::{ConnectionId, CrosswalkId, DeliveryId, InstanceId};
@@ -495,53 +497,6 @@ impl Outcome {
             Self::Succeeded { .. } | Self::AlreadyThere { .. } => {}
         }
         self
-    }
-}
-
-/// How a write may be repeated. Every write operation declares one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "repeat", rename_all = "snake_case")]
-pub enum RepeatSafety {
-    /// The target refuses or adopts a second request with the same key.
-    IdempotencyKey,
-    /// The target can be asked for our reference.
-    LookUp {
-        /// How long the target may go on working on a request whose answer was lost.
-        settle: Duration,
-        /// How many look-ups in a row, each a settle time apart, prove that it is not there.
-        absences: u32,
-        /// After this long without a result a person decides.
-        give_up_after: Duration,
-    },
-    /// A second time changes nothing.
-    Natural,
-    /// A second time does it twice: a person decides.
-    None,
-}
-
-/// The kinds of [`RepeatSafety`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RepeatKind {
-    /// See [`RepeatSafety::IdempotencyKey`].
-    IdempotencyKey,
-    /// See [`RepeatSafety::LookUp`].
-    LookUp,
-    /// See [`RepeatSafety::Natural`].
-    Natural,
-    /// See [`RepeatSafety::None`].
-    None,
-}
-
-impl RepeatSafety {
-    /// Its kind.
-    pub const fn kind(&self) -> RepeatKind {
-        match self {
-            Self::IdempotencyKey => RepeatKind::IdempotencyKey,
-            Self::LookUp { .. } => RepeatKind::LookUp,
-            Self::Natural => RepeatKind::Natural,
-            Self::None => RepeatKind::None,
-        }
     }
 }
 

@@ -276,22 +276,6 @@ pub fn step(
     })
 }
 
-impl Progress {
-    /// Whether it may be sent as it stands, under what the definition says of repeating it now: what the target may have
-    /// already, only if both how it was sent and how it would be sent now make that safe.
-    pub const fn is_repeatable(&self, repeat: RepeatSafety) -> bool {
-        match repeat {
-            // An attempt with a key was not harmless by itself.
-            RepeatSafety::Natural => !self.maybe_sent,
-            // An attempt that was harmless by itself had no key by which the target would know it.
-            RepeatSafety::IdempotencyKey => !self.maybe_done,
-            RepeatSafety::LookUp { .. } | RepeatSafety::None => {
-                !self.maybe_sent && !self.maybe_done
-            }
-        }
-    }
-}
-
 /// The wait before retry number `retry` (0 is the first).
 ///
 /// With full jitter it is drawn evenly from zero to the exponential wait, which spreads many deliveries that failed
