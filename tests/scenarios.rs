@@ -1,8 +1,8 @@
 //! Stories with the shipped definitions and the simulated systems, in virtual time: what the ERP's business errors lead to,
 //! that every way in which real installations differ leads to the same books, and what releases what is held.
 //!
-//! The engine polls the collector's events, so nothing has to be sent; its transport is a function call, its clock is moved
-//! by the test whenever nothing else moves.
+//! The engine polls the collector's events, so nothing has to be sent. Systems, sockets and clock are those of the stories in
+//! `flows`.
 
 use crate::flows::collector::{self, BEGIN};
 use crate::flows::{Script, Story};

@@ -1,23 +1,35 @@
-//! The network of a story: systems by base URL, and what goes wrong on the way to them.
+//! The network of a story: every system behind a loopback port, and what goes wrong on the way to them.
+//!
+//! The engine sends by its real transport, connections kept between calls. What a story does to a call is done to its
+//! connection: by whatever stands in front of the system behind its port, which closes it, answers something else, or lets it
+//! wait for ever; or by giving the name of a system an address at which nobody listens.
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use ml_connector_core::http::{HttpRequest, HttpResponse, SendError};
-use ml_connector_runtime::Clock as _;
-use ml_connector_runtime::simulated::{Answering, ManualClock, MemoryTransport};
-use ml_connector_simulators::serve::lock;
-use ml_connector_simulators::{Reply, Simulated};
+use ml_connector_runtime::simulated::ManualClock;
+use ml_connector_runtime::{Clock as _, HttpTransport, Outgoing, Transport};
+use ml_connector_simulators::serve::{Server, lock};
+use ml_connector_simulators::{Reply, Simulated, Ticket};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpSocket;
 
 /// A system that answers calls.
 pub(crate) type Shared = Arc<Mutex<dyn Simulated>>;
+
+/// Longer than any story takes.
+const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the network does to a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Trouble {
     /// The connection is cut before the system has read the call: no effect, but the caller cannot know.
     CutBefore,
-    /// The call has its effect, and the answer is lost.
+    /// The call has its effect, and the connection is cut before the answer.
     CutAfter,
     /// Something in between answers with this status and a page of its own; no effect.
     Answer(u16),
@@ -42,33 +54,28 @@ struct Rule {
     left: usize,
 }
 
-/// What all calls of a story go through.
-#[derive(Debug, Default)]
+/// What all calls of a story go through, also those of several engines after each other.
+#[derive(Debug)]
 pub(crate) struct Network {
     rules: Mutex<Vec<Rule>>,
     down: Mutex<BTreeSet<String>>,
-    calls: AtomicU64,
-    frozen: AtomicU64,
+    /// Has an address, and does not listen: whoever connects is refused.
+    nobody: TcpSocket,
     /// The last call that did not get a 2xx, for the words of a test that fails.
     refused: Mutex<Option<String>>,
 }
 
 impl Network {
-    /// The engine's transport.
-    pub(crate) fn transport(
-        self: &Arc<Self>,
-        systems: &[(String, Shared)],
-        clock: &ManualClock,
-    ) -> MemoryTransport {
-        let net = MemoryTransport::new();
-        for (url, system) in systems {
-            let (network, system, clock) = (Arc::clone(self), Arc::clone(system), clock.clone());
-            let name = url.clone();
-            net.route_async(url, move |request| {
-                network.carry(&name, &system, &clock, &request)
-            });
+    /// Everything works.
+    pub(crate) fn new() -> Self {
+        let nobody = TcpSocket::new_v4().unwrap();
+        nobody.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self {
+            rules: Mutex::default(),
+            down: Mutex::default(),
+            nobody,
+            refused: Mutex::default(),
         }
-        net
     }
 
     /// The next `times` calls to this system whose URL or body contains the marker meet this.
@@ -96,75 +103,17 @@ impl Network {
         }
     }
 
-    /// Calls so far, also those that met trouble.
-    pub(crate) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Acquire)
-    }
-
-    /// Calls that will never end.
-    pub(crate) fn frozen(&self) -> u64 {
-        self.frozen.load(Ordering::Acquire)
-    }
-
     /// The last call that a system refused, and how.
     pub(crate) fn last_refusal(&self) -> Option<String> {
         lock(&self.refused).clone()
     }
 
-    fn carry(
-        &self,
-        name: &str,
-        system: &Shared,
-        clock: &ManualClock,
-        request: &HttpRequest,
-    ) -> Answering {
-        self.calls.fetch_add(1, Ordering::AcqRel);
-        if lock(&self.down).contains(name) {
-            return ready(Err(SendError::NotSent {
-                why: "connection refused".to_owned(),
-            }));
-        }
-        let handle = || {
-            let mut system = lock(&**system);
-            system.tick(clock.now());
-            let answer = seen(system.handle(request, clock.now()));
-            if let Ok(response) = &answer
-                && !(200..300).contains(&response.status)
-            {
-                let body = String::from_utf8_lossy(&response.body);
-                let told = format!("{} -> {} {body}", request.url, response.status);
-                *lock(&self.refused) = Some(told);
-            }
-            answer
-        };
-        match self.trouble(name, request) {
-            None => ready(handle()),
-            Some(Trouble::CutBefore) => ready(cut("the connection was cut")),
-            Some(Trouble::CutAfter) => {
-                let _lost = handle();
-                ready(cut("the connection was cut"))
-            }
-            Some(Trouble::Answer(status)) => ready(Ok(HttpResponse {
-                status,
-                headers: vec![("Content-Type".to_owned(), "text/html".to_owned())],
-                body: "<html><body>not what you asked for</body></html>".into(),
-            })),
-            Some(Trouble::Freeze(moment)) => {
-                if moment == Moment::AfterEffect {
-                    let _lost = handle();
-                }
-                self.frozen.fetch_add(1, Ordering::AcqRel);
-                Box::pin(std::future::pending())
-            }
-        }
-    }
-
-    fn trouble(&self, name: &str, request: &HttpRequest) -> Option<Trouble> {
+    fn trouble(&self, system: &str, request: &HttpRequest) -> Option<Trouble> {
         let body = String::from_utf8_lossy(&request.body);
         let mut rules = lock(&self.rules);
         let rule = rules.iter_mut().find(|rule| {
             rule.left > 0
-                && rule.system == name
+                && rule.system == system
                 && (request.url.contains(&rule.marker) || body.contains(&rule.marker))
         })?;
         rule.left -= 1;
@@ -172,22 +121,203 @@ impl Network {
     }
 }
 
-fn ready(answer: Result<HttpResponse, SendError>) -> Answering {
-    Box::pin(std::future::ready(answer))
+/// What one engine has to do with the outside: a port for each system, and the connections to them.
+///
+/// The next engine gets others, so that nothing that was on its way when this one ended arrives later.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    servers: Vec<Server>,
+    traffic: Arc<Traffic>,
 }
 
-fn cut(why: &str) -> Result<HttpResponse, SendError> {
-    Err(SendError::Unknown {
-        why: why.to_owned(),
-    })
+/// The calls of one engine.
+#[derive(Debug, Default)]
+struct Traffic {
+    under_way: AtomicUsize,
+    /// Whether one of them will never end.
+    frozen: AtomicBool,
 }
 
-/// What the caller sees. A delayed answer is one that the caller gave up waiting for.
-fn seen(reply: Reply) -> Result<HttpResponse, SendError> {
-    match reply {
-        Reply::Answer(response) => Ok(response),
-        Reply::Drop => cut("the connection was cut"),
-        Reply::Truncate { .. } => cut("the answer broke off"),
-        Reply::Delay { .. } => cut("no answer in time"),
+impl Wire {
+    /// Puts every system behind a port of its own. Gives also the engine's way there.
+    pub(crate) async fn up(
+        network: &Arc<Network>,
+        systems: &[(String, Shared)],
+        clock: &ManualClock,
+    ) -> (Self, Arc<dyn Transport>) {
+        let traffic = Arc::new(Traffic::default());
+        let mut servers = Vec::new();
+        let mut names = Vec::new();
+        for (name, system) in systems {
+            let reached = Reached {
+                name: name.clone(),
+                system: Arc::clone(system),
+                network: Arc::clone(network),
+                traffic: Arc::clone(&traffic),
+            };
+            let clock = clock.clone();
+            let now = Arc::new(move || clock.now());
+            let server = Server::start_with(Arc::new(Mutex::new(reached)), now);
+            let server = server.await.unwrap();
+            names.push((name.clone(), server.addr()));
+            servers.push(server);
+        }
+        let way = Way {
+            http: HttpTransport::new(&[]).unwrap(),
+            names,
+            network: Arc::clone(network),
+            traffic: Arc::clone(&traffic),
+        };
+        (Self { servers, traffic }, Arc::new(way))
+    }
+
+    /// Calls that the engine waits for.
+    pub(crate) fn under_way(&self) -> usize {
+        self.traffic.under_way.load(Ordering::Acquire)
+    }
+
+    /// Whether the engine waits for a call that will never end.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.traffic.frozen.load(Ordering::Acquire)
+    }
+
+    /// Closes the ports and every connection. What a system had not begun by then never happens.
+    pub(crate) async fn cut(self) {
+        for server in self.servers {
+            server.stop().await;
+        }
+    }
+}
+
+/// The engine's transport: the real one, to wherever the systems of the story are at the moment.
+#[derive(Debug)]
+struct Way {
+    http: HttpTransport,
+    names: Vec<(String, SocketAddr)>,
+    network: Arc<Network>,
+    traffic: Arc<Traffic>,
+}
+
+impl Way {
+    /// The same URL with an address in place of the name.
+    fn resolved(&self, url: &str) -> Option<String> {
+        self.names.iter().find_map(|(name, address)| {
+            let rest = url.strip_prefix(name)?;
+            if !rest.is_empty() && !rest.starts_with(['/', '?']) {
+                return None;
+            }
+            let address = if lock(&self.network.down).contains(name) {
+                self.network.nobody.local_addr().unwrap()
+            } else {
+                *address
+            };
+            Some(format!("http://{address}{rest}"))
+        })
+    }
+}
+
+#[async_trait]
+impl Transport for Way {
+    async fn send(&self, mut outgoing: Outgoing<'_>) -> Result<HttpResponse, SendError> {
+        let _counted = Counted::new(&self.traffic);
+        let Some(url) = self.resolved(&outgoing.request.url) else {
+            let url = outgoing.request.url_without_query();
+            let why = format!("no system of this story is called {url}");
+            return Err(SendError::NotSent { why });
+        };
+        outgoing.request.url = url;
+        self.http.send(outgoing).await
+    }
+}
+
+/// A call that is under way until this is dropped, which happens also when nobody waits for it any more.
+struct Counted<'t>(&'t Traffic);
+
+impl<'t> Counted<'t> {
+    fn new(traffic: &'t Traffic) -> Self {
+        traffic.under_way.fetch_add(1, Ordering::AcqRel);
+        Self(traffic)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A system as the network lets it be reached.
+#[derive(Debug)]
+struct Reached {
+    name: String,
+    system: Shared,
+    network: Arc<Network>,
+    traffic: Arc<Traffic>,
+}
+
+impl Reached {
+    fn pass_on(&self, request: &HttpRequest, now: Timestamp) -> Reply {
+        let reply = lock(&*self.system).handle(request, now);
+        match reply {
+            Reply::Answer(response) => {
+                if !(200..300).contains(&response.status) {
+                    let body = String::from_utf8_lossy(&response.body);
+                    let told = format!(
+                        "{}: {} -> {} {body}",
+                        self.name, request.url, response.status
+                    );
+                    *lock(&self.network.refused) = Some(told);
+                }
+                Reply::Answer(response)
+            }
+            // To a caller who gives up waiting, no answer in time is what a cut is: nobody knows. This one does not wait
+            // for minutes first.
+            Reply::Delay { .. } => Reply::Drop,
+            Reply::Drop | Reply::Truncate { .. } => reply,
+        }
+    }
+}
+
+impl Simulated for Reached {
+    fn handle(&mut self, request: &HttpRequest, now: Timestamp) -> Reply {
+        match self.network.trouble(&self.name, request) {
+            None => self.pass_on(request, now),
+            Some(Trouble::CutBefore) => Reply::Drop,
+            Some(Trouble::CutAfter) => {
+                let _lost = self.pass_on(request, now);
+                Reply::Drop
+            }
+            Some(Trouble::Answer(status)) => Reply::Answer(HttpResponse {
+                status,
+                headers: vec![("Content-Type".to_owned(), "text/html".to_owned())],
+                body: "<html><body>not what you asked for</body></html>".into(),
+            }),
+            Some(Trouble::Freeze(moment)) => {
+                if moment == Moment::AfterEffect {
+                    let _lost = self.pass_on(request, now);
+                }
+                self.traffic.frozen.store(true, Ordering::Release);
+                Reply::Delay {
+                    by: FOR_EVER,
+                    ticket: Ticket(0),
+                }
+            }
+        }
+    }
+
+    fn collect(&mut self, _ticket: Ticket, _now: Timestamp) -> Reply {
+        Reply::Drop
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        lock(&*self.system).tick(now);
+    }
+
+    fn next_tick_at(&self) -> Option<Timestamp> {
+        lock(&*self.system).next_tick_at()
+    }
+
+    fn calls(&self) -> u64 {
+        lock(&*self.system).calls()
     }
 }

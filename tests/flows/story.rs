@@ -1,35 +1,27 @@
 //! A story: the engine, its store, its clock, and the systems around it. The module above says how one is told.
 
-use super::network::{Moment, Network, Shared, Trouble};
-use axum::body::Body;
-use http::{Request, StatusCode};
+use super::life::{Life, PATIENCE, open};
+use super::network::{Moment, Network, Shared, Trouble, Wire};
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_core::delivery::{DeliveryState, Hold, StateKind};
 use ml_connector_core::identity::CrosswalkId;
 use ml_connector_core::plan::Plan;
 use ml_connector_runtime::operator::{Act, Command, Reply};
 use ml_connector_runtime::simulated::{FixedEntropy, ManualClock, MemorySecrets};
-use ml_connector_runtime::{Clock as _, Engine, EngineOptions, Listen, Seams};
+use ml_connector_runtime::{Clock as _, Engine, Seams, SecretSource as _};
 use ml_connector_simulators::serve::lock;
-use ml_connector_simulators::webhooks::{Delivery as Webhook, Failure, Outgoing};
+use ml_connector_simulators::webhooks::{Delivery as Webhook, Failure, Outgoing, deliver};
 use ml_connector_simulators::{Simulated, demo};
-use ml_connector_store::{CrosswalkEntry, Delivery, OpenError, Options, Selection, Store, verify};
+use ml_connector_store::{CrosswalkEntry, Delivery, Selection, Store, verify};
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
-/// How long a story may wait in real time for one thing before it fails; none takes this long.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How long nothing must have moved before the clock does.
-const GLANCE: Duration = Duration::from_millis(3);
-
-/// Before the clock moves further than any story lets pass at once, it is looked so often again whether really nothing
-/// moves.
-const LEAP: SignedDuration = SignedDuration::from_hours(72);
-const BEFORE_LEAP: usize = 50;
+/// The host name of the engine in the addresses of its webhooks.
+const ENGINE: &str = "http://engine";
 /// Most webhooks put to the engine at a time.
 const WEBHOOKS_AT_ONCE: usize = 64;
 
@@ -48,7 +40,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// A story that begins at this moment, with this site file. Its base URLs are names for [`Script::system`].
+    /// A story that begins at this moment, with this site file. The names in its base URLs are those of [`Script::system`].
     pub(crate) fn new(at: &str, site: &str) -> Self {
         Self {
             clock: ManualClock::new(at.parse().unwrap()),
@@ -61,7 +53,7 @@ impl Script {
         }
     }
 
-    /// Answers every URL that begins so.
+    /// Answers every URL that begins so, from a port of its own.
     pub(crate) fn system<S: Simulated>(mut self, url: &str, system: &Arc<Mutex<S>>) -> Self {
         self.systems
             .push((url.to_owned(), system.clone() as Shared));
@@ -105,33 +97,25 @@ impl Script {
     /// Starts the engine.
     pub(crate) async fn start(self) -> Story {
         let folder = in_memory();
-        let store = open(&folder).await;
+        let store = open(folder.path()).await;
         if !self.entries.is_empty() {
             let now = self.clock.now();
             let set = store.crosswalk_set(self.entries, now, "story", None);
             set.await.unwrap();
         }
-        let network = Arc::new(Network::default());
-        let seams = Seams {
-            clock: Arc::new(self.clock.clone()),
-            entropy: Arc::new(FixedEntropy(u64::MAX)),
-            transport: Arc::new(network.transport(&self.systems, &self.clock)),
-            secrets: Arc::new(self.secrets),
-        };
-        let plan = demo::plan(demo::definitions(), &self.site).unwrap();
-        let (engine, runtime) = start(&plan, &store, &seams).await;
-        Story {
+        let mut story = Story {
             clock: self.clock,
-            network,
+            network: Arc::new(Network::new()),
             systems: self.systems,
             notifiers: self.notifiers,
             checks: self.checks,
-            seams,
-            plan,
+            secrets: Arc::new(self.secrets),
+            plan: demo::plan(demo::definitions(), &self.site).unwrap(),
             folder,
-            running: Some((engine, store)),
-            runtime: Some(runtime),
-        }
+            life: None,
+        };
+        story.live(store).await;
+        story
     }
 }
 
@@ -142,25 +126,15 @@ pub(crate) struct Story {
     systems: Vec<(String, Shared)>,
     notifiers: Vec<Arc<Mutex<dyn Outgoing>>>,
     checks: Vec<Check>,
-    seams: Seams,
+    secrets: Arc<MemorySecrets>,
     plan: Arc<Plan>,
     folder: TempDir,
-    running: Option<(Engine, Store)>,
-    /// The engine's own, so that a crash can take it away in the middle of anything.
-    runtime: Option<Runtime>,
+    life: Option<Life>,
 }
 
 impl fmt::Debug for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Story").finish_non_exhaustive()
-    }
-}
-
-impl Drop for Story {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 
@@ -172,11 +146,27 @@ impl Story {
 
     /// The engine that runs at the moment.
     pub(crate) fn engine(&self) -> &Engine {
-        &self.running.as_ref().unwrap().0
+        &self.life().engine
     }
 
     fn store(&self) -> &Store {
-        &self.running.as_ref().unwrap().1
+        &self.life().store
+    }
+
+    fn life(&self) -> &Life {
+        self.life.as_ref().unwrap()
+    }
+
+    /// Starts an engine on what is in the store.
+    async fn live(&mut self, store: Store) {
+        let (wire, transport) = Wire::up(&self.network, &self.systems, &self.clock).await;
+        let seams = Seams {
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(FixedEntropy(u64::MAX)),
+            transport,
+            secrets: self.secrets.clone(),
+        };
+        self.life = Some(Life::begin(&self.plan, store, seams, wire).await);
     }
 
     /// Every delivery, oldest first.
@@ -232,13 +222,12 @@ impl Story {
 
     /// A secret as the vault has it now.
     pub(crate) fn secret(&self, name: &str) -> String {
-        self.seams.secrets.get(name).unwrap().expose().to_owned()
+        self.secrets.get(name).unwrap().expose().to_owned()
     }
 
     /// Puts another value into the vault while the engine runs.
     pub(crate) fn set_secret(&self, name: &str, value: &str) {
-        let value = ml_connector_runtime::Secret::new(value.to_owned());
-        self.seams.secrets.put(name, &value).unwrap();
+        self.secrets.set(name, value);
     }
 
     /// Lets everything happen, and the clock move whenever nothing else does, until the condition holds.
@@ -249,6 +238,7 @@ impl Story {
     ) -> Vec<Delivery> {
         let begun = Instant::now();
         loop {
+            self.rest().await;
             let deliveries = self.deliveries().await;
             if condition(&deliveries) {
                 return deliveries;
@@ -260,7 +250,7 @@ impl Story {
                 self.network.last_refusal(),
                 self.engine().counters()
             );
-            self.turn(None).await;
+            self.step(None);
         }
     }
 
@@ -293,24 +283,41 @@ impl Story {
     pub(crate) async fn pass(&self, time: SignedDuration) {
         let until = self.now() + time;
         let begun = Instant::now();
+        self.rest().await;
         while self.now() < until {
             assert!(
                 begun.elapsed() < PATIENCE,
                 "time stands still at {}",
                 self.now()
             );
-            self.turn(Some(until)).await;
+            self.step(Some(until));
+            self.rest().await;
         }
     }
 
-    /// Waits until nothing moves, then moves the clock to the next thing to do, but not past the limit.
-    async fn turn(&self, limit: Option<Timestamp>) {
-        let before = self.moves().await;
-        self.send_webhooks().await;
-        tokio::time::sleep(GLANCE).await;
-        if self.moves().await != before {
-            return;
+    /// Puts every webhook that is due, and waits until the engine has nothing to do before a later time. Ends also when it
+    /// waits for a call that never ends.
+    async fn rest(&self) {
+        let begun = Instant::now();
+        loop {
+            self.send_webhooks().await;
+            if self.life().is_frozen() || self.life().is_idle(self.now()).await {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the engine never rests at {}; last refused call: {:?}; {:?}",
+                self.now(),
+                self.network.last_refusal(),
+                self.engine().counters()
+            );
+            self.life().stir().await;
         }
+    }
+
+    /// Moves the clock to the next thing to do, but not past the limit. Nothing else may be moving: a call or a commit in the
+    /// middle of which an hour passes would run into its time limit.
+    fn step(&self, limit: Option<Timestamp>) {
         let now = self.now();
         let systems = self.systems.iter();
         let ticks = systems.filter_map(|(_, system)| lock(&**system).next_tick_at());
@@ -323,30 +330,11 @@ impl Story {
             .filter(|at| *at > now)
             .min();
         if let Some(next) = next {
-            // Whoever is slow to say when it wants to be woken would miss a long leap.
-            let glances = if next.duration_since(now) > LEAP {
-                BEFORE_LEAP
-            } else {
-                0
-            };
-            for _ in 0..glances {
-                tokio::time::sleep(GLANCE).await;
-                let sooner = self.clock.next_wake().is_some_and(|wake| wake < next);
-                if sooner || self.moves().await != before {
-                    return;
-                }
-            }
             self.clock.advance_to(next);
             for (_, system) in &self.systems {
-                lock(&**system).tick(self.now());
+                lock(&**system).tick(next);
             }
         }
-    }
-
-    /// Grows with every call and every record.
-    async fn moves(&self) -> (u64, u64) {
-        let (sequence, _) = self.store().head().await.unwrap();
-        (self.network.calls(), sequence)
     }
 
     fn sent_all(&self) -> bool {
@@ -363,26 +351,26 @@ impl Story {
                     break;
                 }
                 for webhook in due {
-                    let status = self.receive(&webhook).await;
-                    let outcome = match status.as_u16() {
-                        status @ 200..=299 => Ok(status),
-                        status => Err(Failure::Status(status)),
-                    };
+                    let outcome = self.put(&webhook).await;
                     lock(&**sender).webhook_answered(webhook, outcome, self.now());
                 }
             }
         }
     }
 
-    /// Puts one request to the engine's receiver, whatever it is.
+    /// Puts one request to the engine's listener, whatever it is.
     pub(crate) async fn receive(&self, webhook: &Webhook) -> StatusCode {
-        let path = webhook.url.splitn(4, '/').nth(3).unwrap_or_default();
-        let mut request = Request::post(format!("/{path}"));
-        for (name, value) in &webhook.headers {
-            request = request.header(name, value);
-        }
-        let body = Body::from(webhook.body.clone());
-        self.engine().receive(request.body(body).unwrap()).await
+        let status = self.put(webhook).await.unwrap();
+        StatusCode::from_u16(status).unwrap()
+    }
+
+    async fn put(&self, webhook: &Webhook) -> Result<u16, Failure> {
+        let address = format!("http://{}", self.life().address());
+        let webhook = Webhook {
+            url: webhook.url.replacen(ENGINE, &address, 1),
+            ..webhook.clone()
+        };
+        deliver(&webhook, PATIENCE).await
     }
 
     /// The next `times` calls to this system whose URL or body contains the marker meet this trouble.
@@ -395,7 +383,7 @@ impl Story {
         self.network.waiting()
     }
 
-    /// Takes a system off the network: connections are refused.
+    /// Takes a system off the network: connections to it are refused.
     pub(crate) fn down(&self, system: &str) {
         self.network.set_down(system, true);
     }
@@ -405,31 +393,29 @@ impl Story {
         self.network.set_down(system, false);
     }
 
-    /// The engine ends without a word, and another one starts on what is on disk.
+    /// The engine ends without a word, and another one starts on what is on disk. What was on its way to a system and had no
+    /// effect yet never has one.
     ///
     /// The store's files are closed in order, because a test has only one process; what a killed process leaves in them is
     /// seen by `tests/kill.rs` and the store's own tests. What matters here is what the engine had not settled.
     pub(crate) async fn crash(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        if let Some(life) = self.life.take() {
+            life.crash().await;
         }
-        if let Some((_, store)) = self.running.take() {
-            store.close().await.unwrap();
-        }
-        let store = open(&self.folder).await;
-        let (engine, runtime) = start(&self.plan, &store, &self.seams).await;
-        self.running = Some((engine, store));
-        self.runtime = Some(runtime);
+        self.live(open(self.folder.path()).await).await;
     }
 
     /// Crashes during the next call to this system with this marker: the claim is on disk, the answer is not.
     pub(crate) async fn crash_during(&mut self, system: &str, marker: &str, moment: Moment) {
-        let frozen = self.network.frozen();
         self.strike(system, marker, Trouble::Freeze(moment), 1);
         let begun = Instant::now();
-        while self.network.frozen() == frozen {
+        loop {
+            self.rest().await;
+            if self.life().is_frozen() {
+                break;
+            }
             assert!(begun.elapsed() < PATIENCE, "no call with `{marker}` came");
-            self.turn(None).await;
+            self.step(None);
         }
         self.crash().await;
     }
@@ -456,8 +442,8 @@ impl Story {
         for (what, check) in &self.checks {
             differences.extend(check().into_iter().map(|one| format!("{what}: {one}")));
         }
-        if let Some((engine, _store)) = self.running.take() {
-            engine.stop(Duration::from_secs(1)).await;
+        if let Some(life) = self.life.take() {
+            life.engine.stop(Duration::from_secs(1)).await;
         }
         let verified = verify(&self.folder.path().join("store"), &mut |_, _| {}).unwrap();
         if let Some(damage) = verified.damage {
@@ -481,39 +467,4 @@ fn in_memory() -> TempDir {
     let folder = memory.is_dir().then(|| tempfile::tempdir_in(memory));
     let folder = folder.and_then(Result::ok);
     folder.unwrap_or_else(|| tempfile::tempdir().unwrap())
-}
-
-/// Opens the store, as soon as what is left of an engine before has let go of it.
-async fn open(folder: &TempDir) -> Store {
-    let options = Options {
-        directory: folder.path().join("store"),
-        segment_bytes: 1 << 20,
-        index_cache_bytes: 4 << 20,
-    };
-    let begun = Instant::now();
-    loop {
-        match Store::open(&options, &mut |_| {}) {
-            Err(OpenError::Locked { .. }) if begun.elapsed() < PATIENCE => {
-                tokio::time::sleep(GLANCE).await;
-            }
-            opened => return opened.unwrap(),
-        }
-    }
-}
-
-async fn start(plan: &Arc<Plan>, store: &Store, seams: &Seams) -> (Engine, Runtime) {
-    let options = EngineOptions {
-        plan: Arc::clone(plan),
-        store: store.clone(),
-        seams: seams.clone(),
-        listen: Listen::default(),
-        version: "test".to_owned(),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let engine = runtime.spawn(Engine::start(options)).await;
-    (engine.unwrap().unwrap(), runtime)
 }

@@ -1,6 +1,7 @@
 //! What every simulated system can do, whichever it is: answer calls.
 //!
-//! [`crate::serve`] puts anything that is [`Simulated`] behind a port, and tests on virtual time call it without a socket.
+//! [`crate::serve`] puts anything that is [`Simulated`] behind a port, also whatever stands in front of a system and lets
+//! calls through to it.
 //! Those that also send notifications are [`crate::webhooks::Outgoing`].
 
 use crate::{Reply, Ticket};
