@@ -1,6 +1,7 @@
 //! Oracle E-Business Suite and GoCardless: invoices go out as payments, payouts come back as receipts.
 
 mod reconciliation;
+mod troubles;
 mod ways;
 
 use super::collector::{self, BEGIN, COLLECTOR, kept, refunded};

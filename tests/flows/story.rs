@@ -37,6 +37,7 @@ pub(crate) struct Script {
     secrets: MemorySecrets,
     entries: Vec<CrosswalkEntry>,
     checks: Vec<Check>,
+    network: Network,
 }
 
 impl Script {
@@ -50,6 +51,7 @@ impl Script {
             secrets: MemorySecrets::new(&[]),
             entries: Vec::new(),
             checks: Vec::new(),
+            network: Network::new(),
         }
     }
 
@@ -57,6 +59,12 @@ impl Script {
     pub(crate) fn system<S: Simulated>(mut self, url: &str, system: &Arc<Mutex<S>>) -> Self {
         self.systems
             .push((url.to_owned(), system.clone() as Shared));
+        self
+    }
+
+    /// Is off the network until [`Story::up`].
+    pub(crate) fn down(self, system: &str) -> Self {
+        self.network.set_down(system, true);
         self
     }
 
@@ -105,7 +113,7 @@ impl Script {
         }
         let mut story = Story {
             clock: self.clock,
-            network: Arc::new(Network::new()),
+            network: Arc::new(self.network),
             systems: self.systems,
             notifiers: self.notifiers,
             checks: self.checks,
@@ -157,7 +165,7 @@ impl Story {
         self.life.as_ref().unwrap()
     }
 
-    /// Starts an engine on what is in the store.
+    /// Starts an engine on what is in the store, and lets it do what it has to do at once.
     async fn live(&mut self, store: Store) {
         let (wire, transport) = Wire::up(&self.network, &self.systems, &self.clock).await;
         let seams = Seams {
@@ -167,6 +175,7 @@ impl Story {
             secrets: self.secrets.clone(),
         };
         self.life = Some(Life::begin(&self.plan, store, seams, wire).await);
+        self.rest().await;
     }
 
     /// Every delivery, oldest first.

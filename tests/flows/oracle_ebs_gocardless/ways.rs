@@ -12,15 +12,15 @@ use ml_connector_store::Delivery;
 use rust_decimal::Decimal;
 
 /// Settings of a connection whose site takes no Basic on services.
-const TOKEN: &str = "package\n      auth: token";
+pub(super) const TOKEN: &str = "package\n      auth: token";
 /// Settings of a connection that makes its receipts at once.
 const RECEIPT_API: &str = "receipt_api\n      receipt_method_id: \"3001\"\n      \
     remittance_account_id: \"10077\"";
 
-const PARTIAL: &str = "oracle-ebs-gocardless/partial-refunds";
+pub(super) const PARTIAL: &str = "oracle-ebs-gocardless/partial-refunds";
 
 /// A site that replaces receipts of which a part was refunded.
-fn replacing() -> String {
+pub(super) fn replacing() -> String {
     let site = SITE.replace(
         "  - use: oracle-ebs-gocardless/reversals\n",
         "  - { use: oracle-ebs-gocardless/reversals, params: { partial_refunds: replace } }\n  \
@@ -32,7 +32,7 @@ fn replacing() -> String {
 }
 
 /// Four invoices, collected and paid out.
-async fn paid_out(cast: &Cast, story: &Story) -> Vec<String> {
+pub(super) async fn paid_out(cast: &Cast, story: &Story) -> Vec<String> {
     for (at, amount) in ["250", "79.9", "1.05", "1234.56"].iter().enumerate() {
         let (account, ..) = PEOPLE[at % 2];
         cast.invoice(account, &format!("INV-{at}"), amount, story.now());

@@ -1,4 +1,4 @@
-//! What is registered at the customer: mandates, subscriptions, failures.
+//! What is registered at the customer: mandates, subscriptions, failures; and who is which customer.
 
 use super::super::{Moment, Trouble};
 use super::{Cast, ERP, PEOPLE, RECEIPTS, REGISTERS, Story};
@@ -120,6 +120,46 @@ async fn mandates_from_before_the_webhook_are_registered_by_the_daily_list() {
         );
     }
     story.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_and_the_daily_list_survive_an_outage_lost_answers_and_a_crash() {
+    for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
+        let cast = Cast::new();
+        let polled = "  - { use: syspro-gocardless/customers }\n  \
+            - { use: syspro-gocardless/mandates-daily }\n";
+        let script = cast.script(&[RECEIPTS, polled]).down(ERP);
+        let mut story = script.without_entries("customers").start().await;
+        for ((code, ..), (customer, _)) in PEOPLE.iter().zip(&cast.ids) {
+            let mut erp = lock(&cast.erp);
+            let company = erp.company_mut("EDU1").unwrap();
+            company.set_form_value("CUS", code, "GcCustomer", customer);
+        }
+        cast.collect(&story, 1);
+        cast.announce(&story);
+        story.pass(SignedDuration::from_hours(3)).await;
+        // Nobody can say whose payments and mandates these are.
+        assert_eq!(story.holds().await.len(), 6);
+        story.up(ERP);
+        for marker in ["SYSPRO8Odata", "COMSFM"] {
+            story.strike(ERP, marker, Trouble::CutAfter, 1);
+            story.strike(ERP, marker, Trouble::CutBefore, 1);
+            story.strike(ERP, marker, Trouble::Answer(502), 1);
+        }
+        lock(&cast.erp)
+            .faults
+            .plan(On::Object("COMSFM"), Fault::Evict);
+        story.crash_during(ERP, "ArCustomer", moment).await;
+        story.crash_during(ERP, "Setup/Add", moment).await;
+        // Links, receipts and mandates.
+        story.all_delivered(3 * PEOPLE.len()).await;
+        assert_eq!(story.troubles_waiting(), 0);
+        assert_eq!(lock(&cast.erp).faults.waiting(), 0);
+        for ((code, ..), (_, mandate)) in PEOPLE.iter().zip(&cast.ids) {
+            assert_eq!(cast.registered(code, "GcMandate").as_ref(), Some(mandate));
+        }
+        story.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,5 @@
-//! Failures, chargebacks, refunds and refunds that come back.
+//! Failures, chargebacks, refunds and refunds that come back: in any order, and around outages, lost answers, ended sessions
+//! and crashes.
 
 use super::super::{Moment, Trouble};
 use super::{Cast, ERP, FAILURES, PEOPLE, RECEIPTS, REFUNDS, RETURNED, Story};
@@ -171,6 +172,67 @@ async fn refunds_take_money_out_of_their_receipts_and_bring_it_back() {
         let made = PEOPLE.len() * 2 + 2;
         story.all_delivered(made).await;
         assert_eq!(story.troubles_waiting(), 0);
+        story.end().await;
+    }
+}
+
+/// Lost answers and an ended session for whatever is posted next.
+fn on_the_way(cast: &Cast, story: &Story) {
+    story.strike(ERP, "ARSTPY", Trouble::CutAfter, 1);
+    story.strike(ERP, "ARSTPY", Trouble::CutBefore, 1);
+    lock(&cast.erp)
+        .faults
+        .plan(On::Object("ARSTPY"), Fault::Evict);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refunds_and_their_return_survive_outages_lost_answers_ended_sessions_and_crashes() {
+    for moment in [Moment::BeforeEffect, Moment::AfterEffect] {
+        let cast = Cast::new();
+        let integrations = [RECEIPTS, FAILURES, REFUNDS, RETURNED];
+        let mut story = cast.script(&integrations).start().await;
+        let payments = cast.collect(&story, 2);
+        cast.announce(&story);
+        story.all_delivered(6).await;
+
+        story.down(ERP);
+        let refund = {
+            let now = story.now();
+            let mut collector = lock(&cast.collector);
+            let [in_part, whole] = [(0, 250), (1, 1001)].map(|(at, amount): (usize, _)| {
+                let refund = collector.refund(&payments[at], amount, now).unwrap();
+                collector.pay_refund(&refund, now).unwrap();
+                refund
+            });
+            assert_ne!(in_part, whole);
+            collector.pay_out("GBP", now).unwrap();
+            in_part
+        };
+        cast.announce(&story);
+        story.pass(SignedDuration::from_hours(3)).await;
+        story.up(ERP);
+        on_the_way(&cast, &story);
+        story.crash_during(ERP, "refund", moment).await;
+        story.all_delivered(8).await;
+
+        // The bank sends one of them back, and the next payout has it.
+        story.down(ERP);
+        let bounced = story.now();
+        lock(&cast.collector)
+            .bounce_refund(&refund, bounced)
+            .unwrap();
+        cast.collect(&story, 1);
+        lock(&cast.collector)
+            .pay_out("GBP", story.now() + SignedDuration::from_millis(5))
+            .unwrap();
+        cast.announce(&story);
+        story.pass(SignedDuration::from_hours(3)).await;
+        story.up(ERP);
+        on_the_way(&cast, &story);
+        story.crash_during(ERP, "returned", moment).await;
+        story.all_delivered(8 + 3 + 1).await;
+        assert_eq!(story.troubles_waiting(), 0);
+        assert_eq!(lock(&cast.erp).faults.waiting(), 0);
         story.end().await;
     }
 }
