@@ -321,3 +321,111 @@ impl Simulated for Reached {
         lock(&*self.system).calls()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ml_connector_core::http::Method;
+    use ml_connector_core::identity::ConnectionId;
+
+    /// Answers everything, and counts.
+    #[derive(Debug, Default)]
+    struct Counter(u64);
+
+    impl Simulated for Counter {
+        fn handle(&mut self, request: &HttpRequest, _now: Timestamp) -> Reply {
+            self.0 += 1;
+            let response = HttpResponse {
+                status: 200,
+                headers: Vec::new(),
+                body: "a whole answer".into(),
+            };
+            if request.url.ends_with("/part") {
+                let body_bytes = 3;
+                return Reply::Truncate {
+                    response,
+                    body_bytes,
+                };
+            }
+            Reply::Answer(response)
+        }
+
+        fn collect(&mut self, _ticket: Ticket, _now: Timestamp) -> Reply {
+            Reply::Drop
+        }
+
+        fn calls(&self) -> u64 {
+            self.0
+        }
+    }
+
+    async fn call(way: &Arc<dyn Transport>, url: &str) -> Result<u16, SendError> {
+        let request = HttpRequest {
+            method: Method::Get,
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: "".into(),
+            timeout: FOR_EVER,
+        };
+        let outgoing = Outgoing {
+            connection: &ConnectionId::new("one"),
+            request,
+            answer_bytes_max: 1000,
+        };
+        way.send(outgoing).await.map(|answer| answer.status)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_caller_knows_what_was_done_to_its_connection_and_no_more() {
+        let network = Arc::new(Network::new());
+        let counter = Arc::new(Mutex::new(Counter::default()));
+        let systems = [("http://one".to_owned(), counter.clone() as Shared)];
+        let clock = ManualClock::new("2026-03-16T08:00:00Z".parse().unwrap());
+        let (wire, way) = Wire::up(&network, &systems, &clock).await;
+        let effects = || lock(&counter).0;
+        let unknown = |answer: Result<u16, SendError>| {
+            assert!(
+                matches!(answer, Err(SendError::Unknown { .. })),
+                "{answer:?}"
+            );
+        };
+        let not_sent = |answer: Result<u16, SendError>| {
+            assert!(
+                matches!(answer, Err(SendError::NotSent { .. })),
+                "{answer:?}"
+            );
+        };
+
+        assert_eq!((call(&way, "http://one/a").await, effects()), (Ok(200), 1));
+        not_sent(call(&way, "http://one-more/a").await);
+        network.set_down("http://one", true);
+        not_sent(call(&way, "http://one/a").await);
+        network.set_down("http://one", false);
+        unknown(call(&way, "http://one/part").await);
+        assert_eq!(effects(), 2);
+        for (trouble, wanted) in [(Trouble::CutBefore, 2), (Trouble::CutAfter, 3)] {
+            network.strike("http://one", "/a", trouble, 1);
+            unknown(call(&way, "http://one/a").await);
+            assert_eq!(effects(), wanted);
+        }
+        network.strike("http://one", "/a", Trouble::Answer(502), 1);
+        assert_eq!((call(&way, "http://one/a").await, effects()), (Ok(502), 3));
+        assert_eq!((network.waiting(), wire.under_way()), (0, 0));
+
+        network.strike("http://one", "/a", Trouble::Freeze(Moment::AfterEffect), 1);
+        let frozen = async {
+            while !wire.is_frozen() {
+                tokio::task::yield_now().await;
+            }
+            wire.under_way()
+        };
+        tokio::select! {
+            answer = call(&way, "http://one/a") => panic!("{answer:?}"),
+            under_way = frozen => assert_eq!(under_way, 1),
+        }
+        assert_eq!((wire.under_way(), effects()), (0, 4));
+        wire.cut().await;
+        assert!(call(&way, "http://one/a").await.is_err());
+        assert_eq!(effects(), 4);
+    }
+}
