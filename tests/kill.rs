@@ -62,6 +62,7 @@ impl Mode {
         let steps = (records / 10).clamp(10, 200);
         let calm = Options {
             seed,
+            every_flow: true,
             records,
             steps,
             pace: Duration::from_millis(60),
@@ -299,6 +300,7 @@ async fn round(run: Run, records: usize) -> Tally {
     let report = world.books();
     let progress = world.progress();
     let (held, mut wrong) = lab.account(&progress);
+    wrong.extend(lab.remembers(&world.remembered()));
     if full && !lab.log().contains(NO_ROOM) {
         wrong.push("the disk never was full".to_owned());
     }

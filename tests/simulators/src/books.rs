@@ -100,6 +100,15 @@ pub enum Difference {
         /// Its amount.
         amount: Decimal,
     },
+    /// A record of master data that does not say what it should.
+    Differs {
+        /// Which field of which record.
+        what: String,
+        /// What should stand there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
 }
 
 impl fmt::Display for Difference {
@@ -130,6 +139,11 @@ impl fmt::Display for Difference {
             Self::Unexpected { reference, amount } => {
                 write!(f, "{reference}: {amount} posted unexpectedly")
             }
+            Self::Differs {
+                what,
+                expected,
+                found,
+            } => write!(f, "{what}: `{found}` instead of `{expected}`"),
         }
     }
 }

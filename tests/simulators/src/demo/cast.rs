@@ -33,7 +33,11 @@ pub(super) struct Member {
     pub(super) weight: usize,
 }
 
-const fn member(code: &'static str, name: &'static str, currency: &'static str) -> Member {
+pub(super) const fn member(
+    code: &'static str,
+    name: &'static str,
+    currency: &'static str,
+) -> Member {
     Member {
         code,
         name,
@@ -42,6 +46,9 @@ const fn member(code: &'static str, name: &'static str, currency: &'static str) 
         weight: 6,
     }
 }
+
+/// The currencies in which they pay.
+pub(super) const CURRENCIES: [&str; 8] = ["GBP", "EUR", "USD", "SEK", "DKK", "AUD", "CAD", "NZD"];
 
 /// Everybody.
 pub(super) const CAST: [Member; 14] = [
@@ -79,7 +86,8 @@ pub(super) struct Payer {
     pub(super) member: Member,
     /// `CU…`.
     pub(super) customer: String,
-    mandate: String,
+    /// `MD…`.
+    pub(super) mandate: String,
 }
 
 /// Sets everybody up at GoCardless.
@@ -88,17 +96,26 @@ pub(super) fn meet(
     now: Timestamp,
 ) -> Result<Vec<Payer>, Error> {
     let long_ago = now - SignedDuration::from_hours(60 * 24);
-    let payer = |member: Member| {
-        let party = Party::new(member.name, member.currency);
-        let ids = collector.add_payer(&party, long_ago);
-        let (customer, mandate) = ids.ok_or(Error::SetUp(member.code))?;
-        Ok(Payer {
-            member,
-            customer,
-            mandate,
-        })
+    let mut meet = |member: Member| {
+        let code = member.code;
+        sign(member, collector, long_ago).ok_or(Error::SetUp(code))
     };
-    CAST.into_iter().map(payer).collect()
+    CAST.into_iter().map(&mut meet).collect()
+}
+
+/// Somebody signs a mandate; `None` if there is no scheme in this currency.
+pub(super) fn sign(
+    member: Member,
+    collector: &mut gocardless::Simulator,
+    now: Timestamp,
+) -> Option<Payer> {
+    let party = Party::new(member.name, member.currency);
+    let (customer, mandate) = collector.add_payer(&party, now)?;
+    Some(Payer {
+        member,
+        customer,
+        mandate,
+    })
 }
 
 /// Which customer is which account, in these columns. Who is unmapped is left out.
@@ -155,7 +172,13 @@ impl Fates {
         self.0.values().filter(held).count()
     }
 
-    fn is_posted(&self, payment: &str) -> bool {
+    /// Whether this payment was collected.
+    pub(super) fn has(&self, payment: &str) -> bool {
+        self.0.contains_key(payment)
+    }
+
+    /// Whether it was collected and must be posted.
+    pub(super) fn is_posted(&self, payment: &str) -> bool {
         self.0.get(payment) == Some(&Fate::Posted)
     }
 

@@ -5,10 +5,13 @@ use super::{Account, Error, Options, Tally};
 use crate::gocardless::{self, Access, Endpoint, Kind, Sending};
 use crate::serve::{Server, lock};
 use crate::webhooks::{Delivery, Sender};
+use bytes::Bytes;
 use jiff::Timestamp;
+use ml_connector_core::http::{HttpRequest, Method};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const TOKEN: &str = "sandbox_demo_token";
 const WEBHOOK_SECRET: &str = "ED7D658C-DEMO-4941-948B-3973214F2D49";
@@ -149,4 +152,30 @@ impl Collector {
         self.server.stop().await;
         target.stop().await;
     }
+}
+
+/// A call of the API as any program with the token makes it, e.g. the dashboard. Gives what it answers; `None` if it refuses.
+pub(super) fn ask(
+    simulator: &mut gocardless::Simulator,
+    (method, path): (Method, &str),
+    body: &Value,
+    now: Timestamp,
+) -> Option<Value> {
+    let headers = [
+        ("Authorization", format!("Bearer {TOKEN}")),
+        ("GoCardless-Version", "2015-07-06".to_owned()),
+        ("Content-Type", "application/json".to_owned()),
+    ];
+    let request = HttpRequest {
+        method,
+        url: format!("http://collector{path}"),
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec(),
+        body: Bytes::from(body.to_string()),
+        timeout: Duration::MAX,
+    };
+    let reply = simulator.handle(&request, now);
+    let answer = reply.answer().filter(|answer| answer.status < 300)?;
+    serde_json::from_slice(&answer.body).ok()
 }

@@ -53,6 +53,9 @@ pub struct Tally {
     pub to_post: usize,
     /// Of those, how many are there, by the target's own books.
     pub posted: usize,
+    /// Deliveries that end delivered or skipped, as things stand when they are prepared: what is to be seen of them in the
+    /// target is a state, not a document.
+    pub either: usize,
     /// Deliveries that must be held. What is neither posted nor held is skipped.
     pub to_hold: usize,
     /// Requests that the engine has taken.
@@ -90,6 +93,12 @@ pub trait Play: Debug + Send {
 
     /// Entries of the matching tables that somebody fills in first.
     fn crosswalk(&self) -> Vec<CrosswalkRow>;
+
+    /// What must stand in the engine's matching tables in the end, in these columns and perhaps others: what flows find out
+    /// that write to no system.
+    fn remembered(&self) -> Vec<CrosswalkRow> {
+        Vec::new()
+    }
 
     /// Begins sending notifications to an engine that listens at this address, e.g. `http://127.0.0.1:8080`. A source that is
     /// only polled has nothing to do.

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Options {
     /// Decides ids, amounts, order and faults.
     pub seed: u64,
+    /// Whether every flow of the pairing takes part, also those that a person who watches would lose sight of.
+    pub every_flow: bool,
     /// Records that the source makes.
     pub records: usize,
     /// Parts in which they arrive.
@@ -35,6 +37,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             seed: 1,
+            every_flow: false,
             records: 240,
             steps: 24,
             pace: Duration::from_millis(150),

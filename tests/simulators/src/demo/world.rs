@@ -33,6 +33,8 @@ pub struct Progress {
     pub to_post: usize,
     /// Of those, how many are there.
     pub posted: usize,
+    /// Deliveries that may be skipped because what they would write stands there already.
+    pub either: usize,
     /// Deliveries that must be held.
     pub to_hold: usize,
     /// Requests that the engine has taken.
@@ -108,6 +110,11 @@ impl World {
         self.play.crosswalk()
     }
 
+    /// What must stand in the engine's matching tables in the end, in these columns and perhaps others.
+    pub fn remembered(&self) -> Vec<CrosswalkRow> {
+        self.play.remembered()
+    }
+
     /// Begins sending notifications to an engine that listens at this address, e.g. `http://127.0.0.1:8080`.
     pub fn send_to(&mut self, engine: &str) {
         self.play.send_to(engine);
@@ -172,6 +179,7 @@ impl World {
             made: tally.made,
             to_post: tally.to_post,
             posted: tally.posted,
+            either: tally.either,
             to_hold: tally.to_hold,
             accepted: tally.accepted,
             refused: self.refused,

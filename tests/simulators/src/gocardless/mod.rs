@@ -40,7 +40,7 @@ pub use faults::{Fault, On};
 pub use kind::Kind;
 pub use moves::WrongState;
 pub use settings::{Access, Fees, Settings};
-pub use verbs::{Collected, Party};
+pub use verbs::{Collected, Event, Party};
 pub use webhooks::{EVENTS_MAX, Endpoint, Sending};
 
 use crate::faults::Faults;

@@ -63,6 +63,23 @@ impl Collected {
     }
 }
 
+/// Something that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// To what, in the plural, e.g. `payments`.
+    pub resource: &'a str,
+    /// What, e.g. `confirmed`.
+    pub action: &'a str,
+    /// Why, in the vendor's word.
+    pub cause: &'a str,
+    /// The payment that it names.
+    pub payment: Option<&'a str>,
+    /// The refund that it names.
+    pub refund: Option<&'a str>,
+}
+
 impl Simulator {
     /// A customer with a bank account and an active mandate. Gives customer and mandate; `None` if the currency has no
     /// scheme.
@@ -251,26 +268,40 @@ impl Simulator {
         self.pay_out(currency, now)
     }
 
+    /// Everything that has happened, oldest first.
+    pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        self.store.rows(Kind::Events).iter().map(|row| Event {
+            at: row.created,
+            resource: row.text("resource_type"),
+            action: row.text("action"),
+            cause: row
+                .body
+                .get("details")
+                .and_then(|details| details.get("cause")?.as_str())
+                .unwrap_or_default(),
+            payment: row.link("payment"),
+            refund: row.link("refund"),
+        })
+    }
+
+    /// The customer who owes a payment.
+    pub fn payer_of(&self, payment: &str) -> Option<&str> {
+        let payment = self.store.get(Kind::Payments, payment)?;
+        let mandate = self.store.get(Kind::Mandates, payment.link("mandate")?)?;
+        mandate.link("customer")
+    }
+
     /// Every payment that was collected and not lost again, oldest first.
     pub fn collected(&self) -> Vec<Collected> {
         let rows = self.store.rows(Kind::Payments).iter();
         rows.filter(|row| matches!(row.text("status"), "confirmed" | "paid_out"))
-            .map(|row| {
-                let mandate = row.link("mandate").unwrap_or_default().to_owned();
-                let customer = self
-                    .store
-                    .get(Kind::Mandates, &mandate)
-                    .and_then(|mandate| mandate.link("customer"))
-                    .unwrap_or_default()
-                    .to_owned();
-                Collected {
-                    payment: row.id.clone(),
-                    mandate,
-                    customer,
-                    amount_minor: row.integer("amount"),
-                    currency: row.text("currency").to_owned(),
-                    charge_date: super::calendar::parse_date(row.text("charge_date")),
-                }
+            .map(|row| Collected {
+                payment: row.id.clone(),
+                mandate: row.link("mandate").unwrap_or_default().to_owned(),
+                customer: self.payer_of(&row.id).unwrap_or_default().to_owned(),
+                amount_minor: row.integer("amount"),
+                currency: row.text("currency").to_owned(),
+                charge_date: super::calendar::parse_date(row.text("charge_date")),
             })
             .collect()
     }

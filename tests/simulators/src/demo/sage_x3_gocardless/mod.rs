@@ -3,8 +3,10 @@
 //!
 //! In each part new payments are collected, a few fail at once, and some of the part before are refunded in part, charged
 //! back or fail late. What reverses an entry may be announced before what it reverses.
+//!
+//! With every flow, money is paid out as well, and payouts and states are tracked: nothing of that is posted.
 
-use super::cast::{self, Fate, Fates, Payer};
+use super::cast::{self, CURRENCIES, Fate, Fates, Payer};
 use super::collector::{self, Collector};
 use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
 use super::plan::Options;
@@ -48,8 +50,17 @@ struct Show {
     mirrors: usize,
     /// Payments that failed before they were collected.
     failures: usize,
+    began: Timestamp,
     entropy: Entropy,
 }
+
+/// How many parts lie between two payouts.
+const PAYOUT_EVERY: usize = 4;
+
+/// What only tracks money, and posts nothing.
+const TRACKING: &str = "\x20 - use: sage-x3-gocardless/payment-states\n\
+    \x20 - use: sage-x3-gocardless/payout-entries\n\
+    \x20 - use: sage-x3-gocardless/payouts\n";
 
 impl Show {
     async fn start(options: Options, now: Timestamp) -> Result<Self, Error> {
@@ -65,6 +76,7 @@ impl Show {
             fresh: Vec::new(),
             mirrors: 0,
             failures: 0,
+            began: now,
             entropy: Entropy::new(options.seed ^ 0xDE30),
             options,
         })
@@ -106,6 +118,34 @@ impl Show {
                 }
             }
         }
+    }
+
+    /// Deliveries that only track money, and how many of them wait for an entry that is held.
+    fn tracked(&self) -> (usize, usize) {
+        let collector = lock(&self.collector.simulator);
+        let (mut all, mut without_entry) = (0, 0);
+        let events = collector.events().filter(|own| own.at >= self.began);
+        for event in events.filter(|_| self.options.every_flow) {
+            match (event.resource, event.action) {
+                ("payments", "paid_out") => {
+                    all += 1;
+                    let posted = event.payment.is_some_and(|own| self.fates.is_posted(own));
+                    without_entry += usize::from(!posted);
+                }
+                (
+                    "payments",
+                    "failed"
+                    | "cancelled"
+                    | "charged_back"
+                    | "chargeback_cancelled"
+                    | "late_failure_settled"
+                    | "chargeback_settled",
+                )
+                | ("payouts", "paid") => all += 1,
+                _ => {}
+            }
+        }
+        (all, without_entry)
     }
 
     /// What was collected, less what was given back, against the clearing account.
@@ -154,7 +194,13 @@ impl Play for Show {
              \x20   connections: {{ sage_x3: x3_api1 }}\n\
              \x20   params: {{ entry_type: GCREF }}\n\
              \x20 - use: sage-x3-gocardless/reversals\n\
-             \x20   connections: {{ sage_x3: x3_graphql }}\n",
+             \x20   connections: {{ sage_x3: x3_graphql }}\n\
+             {tracking}",
+            tracking = if self.options.every_flow {
+                TRACKING
+            } else {
+                ""
+            },
             head = site_head(listen),
             collector = self.collector.connection(),
             audience = audience(&Settings::default()),
@@ -173,6 +219,52 @@ impl Play for Show {
         cast::crosswalk(&self.people, |member| vec![("x3", member.code.to_owned())])
     }
 
+    /// What every payout came to, and which payout and entry each payment in it belongs to.
+    fn remembered(&self) -> Vec<CrosswalkRow> {
+        if !self.options.every_flow {
+            return Vec::new();
+        }
+        let (collector, x3) = (lock(&self.collector.simulator), lock(&self.x3));
+        let payouts = collector.ids(Kind::Payouts).into_iter();
+        let payouts = payouts.filter_map(|id| {
+            let payout = collector.resource(Kind::Payouts, &id)?;
+            let money = |name: &str| {
+                let minor = payout.get(name)?.as_i64()?;
+                Some(Decimal::new(minor, 2).to_string())
+            };
+            Some(CrosswalkRow {
+                table: "payouts",
+                values: vec![("net", money("amount")?), ("fees", money("deducted_fees")?)],
+                key: id,
+            })
+        });
+        let numbers: BTreeMap<&str, &str> = x3
+            .entries()
+            .map(|entry| (entry.source_document.as_str(), entry.number.as_str()))
+            .collect();
+        let payments = collector.ids(Kind::Payments).into_iter();
+        let payments = payments.filter(|id| self.fates.is_posted(id));
+        let payments = payments.filter_map(|id| {
+            let payment = collector.resource(Kind::Payments, &id)?;
+            let payout = payment.get("links")?.get("payout")?.as_str()?.to_owned();
+            let number = (*numbers.get(id.as_str())?).to_owned();
+            Some(CrosswalkRow {
+                table: "payout_entries",
+                values: vec![
+                    ("payout", payout),
+                    ("entry", number.clone()),
+                    ("in_x3", number),
+                    (
+                        "amount",
+                        Decimal::new(amount_of(&collector, &id), 2).to_string(),
+                    ),
+                ],
+                key: id,
+            })
+        });
+        payouts.chain(payments).collect()
+    }
+
     fn send_to(&mut self, engine: &str) {
         self.collector.send_to(engine);
     }
@@ -180,6 +272,12 @@ impl Play for Show {
     fn happen(&mut self, part: Part, now: Timestamp) {
         self.give_back(now);
         self.collect(part.records, now);
+        if self.options.every_flow && part.number % PAYOUT_EVERY == PAYOUT_EVERY - 1 {
+            let mut collector = lock(&self.collector.simulator);
+            for currency in CURRENCIES {
+                collector.pay_out(currency, now);
+            }
+        }
         self.collector.announce(&self.options, now);
     }
 
@@ -196,11 +294,13 @@ impl Play for Show {
     fn tally(&self) -> Tally {
         let to_hold = self.fates.held();
         let posted = lock(&self.x3).entries().count();
+        let (tracked, without_entry) = self.tracked();
         Tally {
-            made: self.fates.collected() + self.mirrors + self.failures,
+            made: self.fates.collected() + self.mirrors + self.failures + tracked,
             to_post: self.fates.collected() - to_hold + self.mirrors,
             posted,
-            to_hold,
+            either: tracked - without_entry,
+            to_hold: to_hold + without_entry,
             ..self.collector.tally()
         }
     }

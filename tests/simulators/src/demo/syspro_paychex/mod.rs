@@ -3,7 +3,10 @@
 //! In each part a pay period is paid and a worker is hired. Some periods undo a check of an earlier one, and some carry
 //! imputed income, which nobody has decided about: their journals are held. Organizations become cost centres first, and
 //! journals wait for them; one has no number and is held.
+//!
+//! With every flow, locations and jobs become dimension codes, and the daily reading finds all workers.
 
+mod masters;
 mod payroll;
 mod verdict;
 
@@ -17,10 +20,11 @@ use crate::webhooks::{Counts, Delivery, Sender};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use masters::Masters;
 use payroll::{NUMBERED, Payroll};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
-use verdict::{ACCOUNTS, LIABILITIES};
+use verdict::{ACCOUNTS, COMPANY, LIABILITIES};
 
 /// The pairing.
 pub(super) const PAIRING: Pairing = Pairing {
@@ -48,6 +52,8 @@ struct Show {
     engine: String,
     /// Whether every part has happened.
     over: bool,
+    /// With every flow.
+    masters: Option<Masters>,
 }
 
 impl Show {
@@ -55,12 +61,15 @@ impl Show {
         let payroll = Payroll::new(&options, (CLIENT_ID, CLIENT_SECRET), now);
         let erp = Arc::new(Mutex::new(erp(&options, now)));
         let simulator = payroll.simulator.clone();
+        let masters = || Masters::new(&lock(&simulator), &payroll.company);
+        let masters = options.every_flow.then(masters);
         Ok(Self {
             source: Server::start(simulator).await.map_err(Error::Listen)?,
             server: Server::start(erp.clone()).await.map_err(Error::Listen)?,
             payroll,
             erp,
             sender: None,
+            masters,
             engine: String::new(),
             over: false,
             options,
@@ -74,6 +83,19 @@ impl Show {
 
 impl Play for Show {
     fn site(&self, listen: &Listen) -> String {
+        let (mut polls, mut integrations) = ("", String::new());
+        if self.masters.is_some() {
+            polls = ", locations: { every: 1s }, jobs: { every: 1s }, workers: { every: 1s }";
+            let (departments, jobs) = masters::CATEGORIES;
+            integrations = format!(
+                "\x20 - use: syspro-paychex/workers-daily\n\
+                 \x20 - use: syspro-paychex/locations\n\
+                 \x20   params: {{ category: {departments}, codes: name }}\n\
+                 \x20 - use: syspro-paychex/jobs\n\
+                 \x20   params: {{ category: {jobs}, prefix: {prefix} }}\n",
+                prefix = masters::PREFIX
+            );
+        }
         format!(
             "{head}\
              \x20 paychex:\n\
@@ -81,7 +103,7 @@ impl Play for Show {
              \x20   settings: {{ base_url: \"{source}\", company_id: {company}, periods_since: \"{since}\" }}\n\
              \x20   secrets: {{ client_id: paychex/key, client_secret: paychex/secret, notification_login: [paychex/hook] }}\n\
              \x20   rate_limit: {{ requests: 1000000, per: 1s }}\n\
-             \x20   poll: {{ checks: {{ every: 1s }}, organizations: {{ every: 1s }} }}\n\
+             \x20   poll: {{ checks: {{ every: 1s }}, organizations: {{ every: 1s }}{polls} }}\n\
              {erp}\
              integrations:\n\
              \x20 - use: syspro-paychex/organizations\n\
@@ -91,7 +113,8 @@ impl Play for Show {
              \x20   params:\n\
              \x20     accounts: {{ wages: \"6110\", employer_tax: \"6120\", benefits: \"6130\", withheld: 00-2320, employer_tax_due: 00-2330, deductions: 00-2340, benefits_due: 00-2350, net_pay: 00-2310 }}\n\
              \x20     reversals: post\n\
-             \x20     gather: 500ms\n",
+             \x20     gather: 500ms\n\
+             {integrations}",
             head = site_head(listen),
             source = self.source.url(),
             company = self.payroll.company,
@@ -142,7 +165,14 @@ impl Play for Show {
     }
 
     fn happen(&mut self, part: Part, now: Timestamp) {
-        self.payroll.happen(part, now);
+        let (number, given, family) = self.payroll.happen(part, now);
+        if let Some(masters) = &mut self.masters {
+            masters.employs(&number, given, family);
+            let day = now.to_zoned(TimeZone::UTC).date();
+            let mut simulator = lock(&self.payroll.simulator);
+            let payroll = (&mut *simulator, self.payroll.company.as_str());
+            masters.happen(part, payroll, &lock(&self.erp), day, now);
+        }
         self.over = part.number + 1 >= part.of;
     }
 
@@ -179,25 +209,41 @@ impl Play for Show {
     /// Each check is a delivery, and those of a period end in one journal; organizations and hires are masters.
     fn tally(&self) -> Tally {
         let counts = self.counts();
-        let to_post = self.payroll.journals_to_post() + NUMBERED + self.payroll.hired;
+        let erp = lock(&self.erp);
+        let hired = self.payroll.hired;
+        let (mut to_post, mut read, mut either, mut stand) =
+            (self.payroll.journals_to_post() + NUMBERED, 0, 0, true);
+        match (&self.masters, erp.company(COMPANY)) {
+            (Some(masters), Some(company)) => {
+                read = masters.codes_read + masters.workers_read + masters.left;
+                either = hired + read;
+                stand = masters.differences(company).is_empty();
+            }
+            _ => to_post += hired,
+        }
         let to_hold = self.payroll.journals_to_hold() + 1;
         let waits = lock(&self.payroll.simulator).next_webhook_at().is_some();
         Tally {
-            made: self.payroll.checks() + NUMBERED + 1 + self.payroll.hired,
+            made: self.payroll.checks() + NUMBERED + 1 + hired + read,
             to_post,
-            posted: verdict::documents(&lock(&self.erp)),
+            posted: verdict::documents(&erp, self.masters.is_some()),
+            either,
             to_hold,
             accepted: counts.accepted,
             unanswered: counts.sent - counts.accepted,
-            quiet: self.over && !waits && counts.in_flight == 0,
+            quiet: self.over && !waits && counts.in_flight == 0 && stand,
         }
     }
 
     fn account(&self) -> Account {
         let (erp, source) = (lock(&self.erp), lock(&self.payroll.simulator));
         let (received, duplicate) = source.notifications_taken();
+        let mut books = verdict::books(&self.payroll, &source, &erp);
+        if let (Some(masters), Some(company)) = (&self.masters, erp.company(COMPANY)) {
+            books.differences.extend(masters.differences(company));
+        }
         Account {
-            books: verdict::books(&self.payroll, &source, &erp),
+            books,
             held_sums: vec![("USD".to_owned(), self.payroll.held_net(&source))],
             received,
             duplicate,
@@ -216,7 +262,12 @@ impl Play for Show {
 }
 
 fn erp(options: &Options, now: Timestamp) -> crate::syspro::Simulator {
-    let mut erp = syspro::simulator(options, OPERATOR, &["GENTJL", "BOMSCC", "BOMSEC"], now);
+    let mut erp = syspro::simulator(
+        options,
+        OPERATOR,
+        &["GENTJL", "BOMSCC", "BOMSEC", "GENSCD"],
+        now,
+    );
     if let Some(company) = erp.company_mut("EDU1") {
         // A demonstration that runs over the end of a month pays a little later than it began.
         let next = now.to_zoned(TimeZone::UTC).date();

@@ -114,18 +114,24 @@ impl Payroll {
         }
     }
 
-    /// Somebody is hired and a period is paid; in some parts a check of an earlier one is undone.
-    pub(super) fn happen(&mut self, part: Part, now: Timestamp) {
-        self.hire(now);
+    /// Somebody is hired and a period is paid; in some parts a check of an earlier one is undone. Gives the new worker's number,
+    /// given name and family name.
+    pub(super) fn happen(
+        &mut self,
+        part: Part,
+        now: Timestamp,
+    ) -> (String, &'static str, &'static str) {
+        let hired = self.hire(now);
         if part.records > 0 {
             self.pay(part.records, part.number % 8 == 4, now);
         }
         if part.number % 6 == 5 {
             self.undo(now);
         }
+        hired
     }
 
-    fn hire(&mut self, now: Timestamp) {
+    fn hire(&mut self, now: Timestamp) -> (String, &'static str, &'static str) {
         self.hired += 1;
         let number = (500 + self.hired).to_string();
         let names = [
@@ -140,6 +146,7 @@ impl Payroll {
             .unwrap_or(("Mara", "Lindqvist"));
         let day = now.to_zoned(TimeZone::UTC).date();
         lock(&self.simulator).hire(&self.company, &number, name, day, now);
+        (number, name.0, name.1)
     }
 
     fn pay(&mut self, checks: usize, held: bool, now: Timestamp) {
