@@ -2,7 +2,8 @@
 //!
 //! The binary runs on a pairing's site file, is killed again and again while records are made, and is started again on
 //! what is on disk. In the end the books of both sides are compared to the penny, without asking the engine; then the
-//! engine's own counters and its audit trail must say the same.
+//! engine's own counters, its matching tables and its audit trail must say the same. Every shipped integration takes part, and
+//! each must have delivered something.
 //!
 //! The suite runs one small round of every pairing that the demonstration knows, all at once, with everything mixed.
 //! `ML_KILL_ROUNDS` makes it a campaign: so many rounds with the target in each of its modes (fast, slow, ambiguous, down)
@@ -15,7 +16,8 @@ mod ruin;
 
 use lab::Lab;
 use ml_connector_simulators::books::Difference;
-use ml_connector_simulators::demo::{Options, PAIRINGS, Pairing, World};
+use ml_connector_simulators::demo::{self, Listen, Options, PAIRINGS, Pairing, World};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -160,6 +162,39 @@ fn nothing_is_lost_or_doubled_by_killing_it() {
         0,
         "\n{table}"
     );
+}
+
+#[tokio::test]
+async fn every_shipped_integration_takes_part() {
+    let mut shipped: BTreeSet<String> = demo::definitions()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("mappings/") && !path.contains("/cases/"))
+        .flat_map(|(_, text)| named(&text, "integration: "))
+        .collect();
+    assert!(shipped.len() >= 28, "{shipped:?}");
+    for pairing in PAIRINGS {
+        let world = World::start(*pairing, Mode::Fast.options(1, 10))
+            .await
+            .unwrap();
+        let listen = Listen {
+            webhooks: "127.0.0.1:1".to_owned(),
+            admin: "127.0.0.1:2".to_owned(),
+        };
+        for used in named(&world.site(&listen), "  - use: ") {
+            assert!(
+                shipped.remove(&used),
+                "{used} is not shipped, or used twice"
+            );
+        }
+        world.stop().await;
+    }
+    assert!(shipped.is_empty(), "no round runs {shipped:?}");
+}
+
+/// What stands behind this at the beginning of lines.
+fn named(text: &str, mark: &str) -> Vec<String> {
+    let names = text.lines().filter_map(|line| line.strip_prefix(mark));
+    names.map(str::to_owned).collect()
 }
 
 /// The runs of each pairing, which go at the same time.

@@ -169,6 +169,7 @@ impl Lab {
         let ran = self.sealed.run(&["status", "--format", "json"]);
         let status: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
         let mut states: BTreeMap<String, u64> = BTreeMap::new();
+        let mut received = Vec::new();
         for one in status["integrations"].as_array().unwrap() {
             let mut sum = 0;
             if one["states"]["delivered"].as_u64() == Some(0) {
@@ -179,6 +180,7 @@ impl Lab {
                 *states.entry(state.clone()).or_default() += number;
                 sum += number;
             }
+            received.push(format!("{} {sum}", one["integration"]));
             if one["received"].as_u64() != Some(sum) {
                 wrong.push(format!("received is not the sum of all states: {one}"));
             }
@@ -195,7 +197,8 @@ impl Lab {
             ("held", state("held"), to_hold..=to_hold),
         ] {
             if !should.contains(&usize::try_from(is).unwrap()) {
-                wrong.push(format!("{is} {what} instead of {should:?}"));
+                let all = received.join(", ");
+                wrong.push(format!("{is} {what} instead of {should:?} ({all})"));
             }
         }
         let verified = self.sealed.run(&["audit", "verify"]);

@@ -123,6 +123,15 @@ impl Collector {
         }
     }
 
+    /// The same, where more than that is waited for.
+    pub(super) fn tally_if(&self, ready: bool) -> Tally {
+        let tally = self.tally();
+        Tally {
+            quiet: tally.quiet && ready,
+            ..tally
+        }
+    }
+
     /// Different events that were taken, and how many were sent again.
     pub(super) fn account(&self) -> Account {
         let simulator = lock(&self.simulator);

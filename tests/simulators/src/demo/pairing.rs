@@ -107,6 +107,9 @@ pub trait Play: Debug + Send {
     /// Lets one part happen: records are made, notifications become due.
     fn happen(&mut self, part: Part, now: Timestamp);
 
+    /// What people do while everybody waits for the rest, e.g. grant what they were asked for.
+    fn go_on(&mut self, _now: Timestamp) {}
+
     /// The `number`th request that must be refused because it is not genuine; `None` where the source sends nothing.
     fn forge(&mut self, number: u64, now: Timestamp) -> Option<Delivery>;
 

@@ -195,10 +195,14 @@ impl World {
     }
 
     /// Waits until [`World::settled`], or until the time is over; `false` then.
-    pub async fn settle(&self, within: Duration, mut show: impl FnMut(&Progress)) -> bool {
+    pub async fn settle(&mut self, within: Duration, mut show: impl FnMut(&Progress)) -> bool {
         const LOOK_EVERY: Duration = Duration::from_millis(50);
         let mut left = within;
-        while !self.settled() {
+        loop {
+            self.play.go_on((self.clock.0)());
+            if self.settled() {
+                return true;
+            }
             if left.is_zero() {
                 return false;
             }
@@ -206,7 +210,6 @@ impl World {
             left = left.saturating_sub(LOOK_EVERY);
             show(&self.progress());
         }
-        true
     }
 
     /// Compares the books of both sides, without asking the engine.

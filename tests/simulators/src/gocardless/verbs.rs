@@ -284,6 +284,24 @@ impl Simulator {
         })
     }
 
+    /// What the payer has got of a payment by refunds that have not come back, in major units.
+    pub fn refunded(&self, payment: &str) -> Decimal {
+        let mut sum = 0;
+        for event in self.events().filter(|own| own.resource == "refunds") {
+            let sign = match event.action {
+                "paid" => 1,
+                "funds_returned" => -1,
+                _ => continue,
+            };
+            let refund = event
+                .refund
+                .and_then(|id| self.store.get(Kind::Refunds, id));
+            let refund = refund.filter(|row| row.link("payment") == Some(payment));
+            sum += sign * refund.map_or(0, |row| row.integer("amount"));
+        }
+        Decimal::new(sum, 2)
+    }
+
     /// The customer who owes a payment.
     pub fn payer_of(&self, payment: &str) -> Option<&str> {
         let payment = self.store.get(Kind::Payments, payment)?;

@@ -17,9 +17,8 @@ pub(super) fn books(show: &Show) -> Report {
     let collector = lock(&show.collector.simulator);
     let erp = lock(&show.erp);
     let mut expected = show.fates.expected(&show.people, &collector);
-    let refunded = refunded(&collector);
     for one in &mut expected {
-        one.amount -= refunded.get(&one.payment).copied().unwrap_or_default();
+        one.amount -= collector.refunded(&one.payment);
     }
     // What was given back in full stands in the books as nothing.
     expected.retain(|one| !one.amount.is_zero());
@@ -34,25 +33,6 @@ pub(super) fn books(show: &Show) -> Report {
         report.differences.extend(differences);
     }
     report
-}
-
-/// What was given back of each payment and has not come back.
-fn refunded(collector: &Simulator) -> BTreeMap<String, Decimal> {
-    let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
-    for event in collector.events() {
-        let sign = match (event.resource, event.action) {
-            ("refunds", "paid") => Decimal::ONE,
-            ("refunds", "funds_returned") => Decimal::NEGATIVE_ONE,
-            _ => continue,
-        };
-        let refund = event.refund.unwrap_or_default();
-        let Some(refund) = collector.resource(Kind::Refunds, refund) else {
-            continue;
-        };
-        let payment = refund["links"]["payment"].as_str().unwrap_or_default();
-        *sums.entry(payment.to_owned()).or_default() += sign * money(&refund["amount"]);
-    }
-    sums
 }
 
 fn money(minor: &serde_json::Value) -> Decimal {

@@ -88,14 +88,10 @@ impl Masters {
         let Some(books) = erp.company(COMPANY) else {
             return;
         };
-        if part.number % CHANGE_EVERY == 0 {
-            self.add(part.number, simulator, company, day);
-        }
-        if part.number % CHANGE_EVERY == 1 {
-            self.change(simulator, books, day);
-        }
-        if part.number % CHANGE_EVERY == 2 {
-            self.let_go(simulator, books, day, now);
+        match part.number % CHANGE_EVERY {
+            0 => self.add(part.number, simulator, company, day),
+            1 => self.change(simulator, books, day),
+            _ => self.let_go(simulator, books, day, now),
         }
     }
 
@@ -131,16 +127,18 @@ impl Masters {
 
     /// A location gets another name, and a job ends.
     fn change(&mut self, simulator: &mut Simulator, books: &Company, day: Date) {
-        let renamed = self
-            .locations
-            .iter()
-            .zip(LOCATIONS)
-            .find(|((_, code), (old, _))| description(books, CATEGORIES.0, code) == Some(old));
-        if let Some(((id, code), (_, new))) = renamed
-            && let Some(location) = simulator.location_mut(id)
+        let mut both = self.locations.iter().zip(LOCATIONS);
+        let renamed = both.find(|((_, code), (old, _))| {
+            let own = self.codes.get(&(CATEGORIES.0, code.clone()));
+            own.is_some_and(|own| own.description == *old)
+                && description(books, CATEGORIES.0, code) == Some(old)
+        });
+        let renamed = renamed.map(|((id, code), (_, new))| (id.clone(), code.clone(), new));
+        if let Some((id, code, new)) = renamed
+            && let Some(location) = simulator.location_mut(&id)
         {
             new.clone_into(&mut location.name);
-            self.says(CATEGORIES.0, code.clone(), new, None);
+            self.says(CATEGORIES.0, code, new, None);
         }
         let ended = self.jobs.iter().find(|(_, code)| {
             let own = self.codes.get(&(CATEGORIES.1, code.clone()));

@@ -54,7 +54,12 @@ struct Show {
     over: bool,
     /// With every flow.
     masters: Option<Masters>,
+    /// How often the workers had been asked for when everything had happened.
+    read: Option<usize>,
 }
+
+/// So many requests at least are two whole readings of the workers.
+const TWO_READINGS: usize = 6;
 
 impl Show {
     async fn start(options: Options, now: Timestamp) -> Result<Self, Error> {
@@ -70,10 +75,18 @@ impl Show {
             erp,
             sender: None,
             masters,
+            read: None,
             engine: String::new(),
             over: false,
             options,
         })
+    }
+
+    fn readings(&self) -> usize {
+        let asked = format!("GET /companies/{}/workers", self.payroll.company);
+        let simulator = lock(&self.payroll.simulator);
+        let calls = simulator.asked().iter();
+        calls.filter(|own| own.what == asked).count()
     }
 
     fn counts(&self) -> Counts {
@@ -176,6 +189,10 @@ impl Play for Show {
         self.over = part.number + 1 >= part.of;
     }
 
+    fn go_on(&mut self, _now: Timestamp) {
+        self.read = self.read.or(Some(self.readings()));
+    }
+
     /// A notification with a wrong password, or none at all.
     fn forge(&mut self, number: u64, _now: Timestamp) -> Option<Delivery> {
         let body = json!({
@@ -217,7 +234,10 @@ impl Play for Show {
             (Some(masters), Some(company)) => {
                 read = masters.codes_read + masters.workers_read + masters.left;
                 either = hired + read;
-                stand = masters.differences(company).is_empty();
+                // What was announced may stand there before the reading has found it too.
+                let read = self.read.map(|read| read + TWO_READINGS);
+                stand = masters.differences(company).is_empty()
+                    && read.is_some_and(|read| self.readings() >= read);
             }
             _ => to_post += hired,
         }
