@@ -68,31 +68,29 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::Announcer;
+    use futures_util::FutureExt as _;
     use std::sync::{Arc, Mutex};
+    use tokio::task::JoinSet;
 
     #[tokio::test]
     async fn all_who_wait_are_woken_in_the_order_in_which_they_came() {
         let (announcer, woken) = (Announcer::default(), Arc::new(Mutex::new(Vec::new())));
-        let waiting: Vec<_> = (0..40)
-            .map(|number| {
-                let (mut changes, woken) = (announcer.changes(), Arc::clone(&woken));
-                tokio::spawn(async move {
-                    changes.changed().await;
-                    woken.lock().unwrap().push(number);
-                })
-            })
-            .collect();
+        let mut waiting = JoinSet::new();
+        for number in 0..40 {
+            let (mut changes, woken) = (announcer.changes(), Arc::clone(&woken));
+            waiting.spawn(async move {
+                changes.changed().await;
+                woken.lock().unwrap().push(number);
+            });
+        }
         tokio::task::yield_now().await;
         announcer.announce();
-        for one in waiting {
-            one.await.unwrap();
-        }
+        waiting.join_all().await;
         assert_eq!(*woken.lock().unwrap(), (0..40).collect::<Vec<_>>());
     }
 
     #[tokio::test]
     async fn what_was_announced_before_somebody_looked_is_seen_once() {
-        use futures_util::FutureExt as _;
         let announcer = Announcer::default();
         let mut changes = announcer.changes();
         assert!(changes.changed().now_or_never().is_none());

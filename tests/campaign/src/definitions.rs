@@ -67,8 +67,25 @@ integrations:
 /// What the second version's references have behind the first one's.
 pub(crate) const NEW_REFERENCE: char = '~';
 
-/// The plan of a version: 0, or 1 in which retries are spaced otherwise, a sequence waits otherwise, groups close sooner
-/// and every reference is another one.
+/// What is written to a system that recognises keys, that recognises nothing, and that a repetition does not hurt.
+const KEYED: &str = "\
+    repeat: { idempotency_key: { header: Idempotency-Key } }
+    request:
+      method: POST
+      path: /keyed";
+const UNSAFE: &str = "\
+    repeat: none
+    request:
+      method: POST
+      path: /entries";
+const NATURAL: &str = "\
+    repeat: natural
+    request:
+      method: PUT
+      path: \"/entries/{{ reference }}\"";
+
+/// The plan of a version: 0, or 1 in which retries are spaced otherwise, a sequence waits otherwise, groups close sooner,
+/// every reference is another one, what could be repeated by its key cannot be, and what could not be can.
 pub(crate) fn plan(version: usize) -> Result<Arc<Plan>> {
     let files = FILES.iter().map(|(name, text)| {
         let text = if version == 0 {
@@ -89,8 +106,26 @@ pub(crate) fn plan(version: usize) -> Result<Arc<Plan>> {
                 "{{ group.number }}",
                 &format!("{{{{ group.number }}}}{NEW_REFERENCE}"),
             )
+            .replace(UNSAFE, NATURAL)
+            .replace(KEYED, UNSAFE)
         };
         (*name, text)
     });
     demo::plan(files, SITE).map_err(anyhow::Error::msg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FILES, KEYED, UNSAFE};
+
+    #[test]
+    fn the_second_version_repeats_otherwise_than_the_first() {
+        let texts = || FILES.iter().map(|(_, text)| text);
+        for way in [KEYED, UNSAFE] {
+            assert_eq!(
+                texts().map(|text| text.matches(way).count()).sum::<usize>(),
+                1
+            );
+        }
+    }
 }

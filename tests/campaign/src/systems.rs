@@ -282,16 +282,11 @@ impl Systems {
                 let Some(key) = request.header("Idempotency-Key").map(str::to_owned) else {
                     return reply(400, &json!({}));
                 };
-                if let Some(number) = self.keys.get(&key) {
-                    return reply(201, &json!({ "number": number }));
-                }
-                let answer = self.enter(&body);
-                if answer.status == 201
-                    && let Some(entry) = self.entries.last()
-                {
-                    self.keys.insert(key, entry.number);
-                }
-                answer
+                self.enter_once(key, &body)
+            }
+            // It knows what was put there, and nothing of what was posted.
+            (Method::Put, path) if path.starts_with("/entries/") => {
+                self.enter_once(path.to_owned(), &body)
             }
             (Method::Put, path) => {
                 let account = path.trim_start_matches("/states/").to_owned();
@@ -300,6 +295,20 @@ impl Systems {
             }
             (method, path) => self.batch(method, path, &body, now),
         }
+    }
+
+    /// Enters what was not entered under this key before.
+    fn enter_once(&mut self, key: String, body: &Value) -> HttpResponse {
+        if let Some(number) = self.keys.get(&key) {
+            return reply(201, &json!({ "number": number }));
+        }
+        let answer = self.enter(body);
+        if answer.status == 201
+            && let Some(entry) = self.entries.last()
+        {
+            self.keys.insert(key, entry.number);
+        }
+        answer
     }
 
     fn enter(&mut self, body: &Value) -> HttpResponse {

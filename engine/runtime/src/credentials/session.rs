@@ -74,7 +74,7 @@ impl Sessions {
 }
 
 /// One user of one system: at most one live session.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Scope {
     table: Mutex<Table>,
     announcer: Announcer,
@@ -113,15 +113,6 @@ enum Found {
     Wait,
     /// A log-on that this call waited for has failed, or another one would only be refused again.
     Failed(Failure),
-}
-
-impl Default for Scope {
-    fn default() -> Self {
-        Self {
-            table: Mutex::default(),
-            announcer: Announcer::default(),
-        }
-    }
 }
 
 /// A call's use of a session; given back on drop.
