@@ -127,6 +127,9 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
             .report(Diagnostic::error(codes::EXCLUSIVE_KEYS, cursor.span, what));
     }
     told_apart(reader);
+    if !by_content {
+        told_apart_in_vain(reader);
+    }
     let paths = |key| match reader.opt_object("fingerprint") {
         Some(one) if one.node(key).is_some() => one.paths(key),
         Some(_) | None => Vec::new(),
@@ -151,6 +154,17 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
         pace: pace(reader).unwrap_or(Pace::Every(Duration::ZERO)),
         cursor: reader.opt_object("cursor").map(|one| cursor(&one)),
     }
+}
+
+/// The id of a list says something only where the lists of one reading are compared with those of the next.
+fn told_apart_in_vain(reader: &Reader<'_, '_>) {
+    let over = reader.opt_object("over");
+    let Some(id) = over.as_ref().and_then(|over| over.node("id")) else {
+        return;
+    };
+    let what = "`id` in `over` says something only beside `detect: fingerprint`";
+    let finding = Diagnostic::error(codes::EXCLUSIVE_KEYS, id.span, what).help("remove `id`");
+    reader.cx.report(finding);
 }
 
 /// An item is gone from the list in which it stood; where there are several, each needs an id.

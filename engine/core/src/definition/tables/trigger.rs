@@ -231,6 +231,10 @@ static POLL: Table = Table {
         Rule::ExactlyOne(&["every", "at"]),
         Rule::AtMostOne(&["cursor", "over"]),
         Rule::AtMostOne(&["cursor", "fingerprint"]),
+        Rule::OnlyWith {
+            keys: &["fingerprint", "deleted", "deleted_share_max"],
+            with: &["detect"],
+        },
     ],
 };
 
