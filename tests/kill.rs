@@ -6,8 +6,10 @@
 //! each must have delivered something.
 //!
 //! The suite runs one small round of every pairing that the demonstration knows, all at once, with everything mixed.
-//! `ML_KILL_ROUNDS` makes it a campaign: so many rounds with the target in each of its modes (fast, slow, ambiguous, down)
-//! and with a disk that fills up, the pairings in turn. `ML_KILL_PAIRING` and `ML_KILL_MODE` name one of them,
+//! Besides it is killed at points that are seen from outside: while a call that writes is answered, before its effect and after
+//! it, while a log-on is answered, between the steps of a write, and right after a webhook was acknowledged.
+//! `ML_KILL_ROUNDS` makes it a campaign: so many rounds with the target in each of its modes (fast, slow, ambiguous, down),
+//! with a disk that fills up, and at each of those points, the pairings in turn. `ML_KILL_PAIRING` and `ML_KILL_MODE` name one of them,
 //! `ML_KILL_EVENTS` says how many records a round has; a round that goes wrong prints its seed, and `ML_KILL_SEED` repeats
 //! it (the moments of the kills depend on the machine as well).
 
@@ -16,7 +18,9 @@ mod ruin;
 
 use lab::Lab;
 use ml_connector_simulators::books::Difference;
-use ml_connector_simulators::demo::{self, Listen, Options, PAIRINGS, Pairing, World};
+use ml_connector_simulators::demo::{
+    self, Listen, Options, PAIRINGS, Pairing, Point, Stopping, World,
+};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -36,16 +40,32 @@ enum Mode {
     Mixed,
     /// The disk has no room left before half of the records are in, until somebody makes room.
     Full,
+    /// It is fast, and the engine is killed at one point only.
+    At(Point),
+    /// The same, right after a webhook was acknowledged.
+    Acknowledged,
 }
+
+const POINTS: [Point; 4] = [
+    Point::BeforeEffect,
+    Point::AfterEffect,
+    Point::LogOn,
+    Point::BetweenSteps,
+];
 
 impl Mode {
     /// Those of a campaign.
-    const CAMPAIGN: [Self; 5] = [
+    const CAMPAIGN: [Self; 10] = [
         Self::Fast,
         Self::Slow,
         Self::Ambiguous,
         Self::Down,
         Self::Full,
+        Self::At(Point::BeforeEffect),
+        Self::At(Point::AfterEffect),
+        Self::At(Point::LogOn),
+        Self::At(Point::BetweenSteps),
+        Self::Acknowledged,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -56,6 +76,11 @@ impl Mode {
             Self::Down => "down",
             Self::Mixed => "mixed",
             Self::Full => "disk full",
+            Self::At(Point::BeforeEffect) => "before effect",
+            Self::At(Point::AfterEffect) => "after effect",
+            Self::At(Point::LogOn) => "log-on",
+            Self::At(Point::BetweenSteps) => "between steps",
+            Self::Acknowledged => "acknowledged",
         }
     }
 
@@ -75,7 +100,7 @@ impl Mode {
             ..Options::default()
         };
         match self {
-            Self::Fast | Self::Slow | Self::Full => calm,
+            Self::Fast | Self::Slow | Self::Full | Self::At(_) | Self::Acknowledged => calm,
             Self::Ambiguous => Options {
                 cut_per_mille: 200,
                 ..calm
@@ -98,6 +123,8 @@ impl Mode {
 struct Tally {
     runs: u32,
     kills: u32,
+    /// Of those, how many at a point.
+    at_points: u32,
     posted: usize,
     held: u64,
     lost: usize,
@@ -109,6 +136,7 @@ impl Tally {
     fn add(&mut self, round: &Self) {
         self.runs += round.runs;
         self.kills += round.kills;
+        self.at_points += round.at_points;
         self.posted += round.posted;
         self.held += round.held;
         self.lost += round.lost;
@@ -145,17 +173,22 @@ fn nothing_is_lost_or_doubled_by_killing_it() {
             None => modes.push((run.mode, tally)),
         }
     }
-    let mut table = String::from("target      runs  kills  posted   held  lost  doubled  other\n");
+    let mut table = String::from(
+        "target         runs  kills  at a point  posted   held  lost  doubled  other\n",
+    );
     for (mode, sum) in &modes {
-        let (name, runs, kills, posted) = (mode.as_str(), sum.runs, sum.kills, sum.posted);
+        let (name, runs, posted) = (mode.as_str(), sum.runs, sum.posted);
+        let (kills, points) = (sum.kills, sum.at_points);
         let (held, lost, doubled, other) = (sum.held, sum.lost, sum.doubled, sum.other);
         writeln!(
             table,
-            "{name:<10}  {runs:>4}  {kills:>5}  {posted:>6}  {held:>5}  {lost:>4}  {doubled:>7}  {other:>5}"
+            "{name:<13}  {runs:>4}  {kills:>5}  {points:>10}  {posted:>6}  {held:>5}  {lost:>4}  {doubled:>7}  {other:>5}"
         )
         .unwrap();
     }
     println!("{table}");
+    let at_points = |(mode, sum): &(Mode, Tally)| *mode != Mode::Mixed || sum.at_points > 0;
+    assert!(modes.iter().all(at_points), "no call was stopped:\n{table}");
     let bad = |sum: &Tally| sum.lost + sum.doubled + sum.other;
     assert_eq!(
         modes.iter().map(|(_, sum)| bad(sum)).sum::<usize>(),
@@ -240,9 +273,11 @@ fn campaign(runs: Vec<Run>) -> Vec<(Run, Tally)> {
         .unwrap();
     let mut ended = Vec::new();
     for run in runs {
-        let tally = runtime.block_on(round(run, records));
+        let Some(tally) = runtime.block_on(round(run, records)) else {
+            continue;
+        };
         println!(
-            "{:<24} {:<10} seed {:>4}: {} kills, {} posted, {} lost, {} doubled, {} other",
+            "{:<24} {:<13} seed {:>4}: {} kills, {} posted, {} lost, {} doubled, {} other",
             run.pairing.name,
             run.mode.as_str(),
             run.seed,
@@ -271,11 +306,77 @@ fn number(name: &str, default: u64) -> u64 {
 /// The size that no file may exceed in a round whose disk fills up.
 const LITTLE_ROOM_KIB: u64 = 256;
 
-async fn round(run: Run, records: usize) -> Tally {
+/// How often the engine is killed in a round at one point.
+const KILLS_AT_A_POINT: u32 = 5;
+/// So long the next call is waited for that could be stopped, when nothing more is made.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Kills the engine in the middle of calls, in the order of what can be stopped, and lets the world go on. Gives how often.
+async fn kill_at(world: &mut World, stops: &[Stopping], most: u32, mut again: impl FnMut()) -> u32 {
+    let mut kills = 0;
+    let mut more = true;
+    for (gate, moment, marker) in stops.iter().cycle() {
+        let reached = gate.stop(marker, *moment);
+        tokio::pin!(reached);
+        let mut left = PATIENCE;
+        let killed = loop {
+            let pace = Duration::from_millis(60);
+            tokio::select! {
+                _ = &mut reached => break true,
+                () = tokio::time::sleep(pace) => {
+                    more = more && world.advance().await.unwrap();
+                    if !more {
+                        left = left.saturating_sub(pace);
+                    }
+                    if left.is_zero() {
+                        break false;
+                    }
+                }
+            }
+        };
+        if killed {
+            again();
+            kills += 1;
+        }
+        if kills == most || !killed {
+            gate.open();
+            break;
+        }
+    }
+    world.run(|_| {}).await.unwrap();
+    kills
+}
+
+/// Kills the engine as soon as it has acknowledged a webhook of the next part, and that so often.
+async fn kill_acknowledged(world: &mut World, most: u32, mut again: impl FnMut()) -> u32 {
+    let mut kills = 0;
+    while kills < most {
+        let before = world.progress().accepted;
+        if !world.advance().await.unwrap() {
+            break;
+        }
+        for _ in 0..500 {
+            if world.progress().accepted > before {
+                again();
+                kills += 1;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    kills
+}
+
+/// One round; nothing where the pairing has no such point.
+async fn round(run: Run, records: usize) -> Option<Tally> {
     let (mode, seed) = (run.mode, run.seed);
     let mut world = World::start(run.pairing, mode.options(seed, records))
         .await
         .unwrap();
+    if matches!(mode, Mode::At(point) if world.stops(point).is_empty()) {
+        world.stop().await;
+        return None;
+    }
     if mode == Mode::Slow {
         world.slow_target(Duration::from_secs(1));
     }
@@ -303,21 +404,27 @@ async fn round(run: Run, records: usize) -> Tally {
         );
     }
     world.send_to(&format!("http://{}", lab.webhooks));
-    let mut kills = 0;
-    {
-        let load = world.run(|_| {});
-        tokio::pin!(load);
-        loop {
-            let moment = Duration::from_millis(dice.between(150, 1500));
-            tokio::select! {
-                done = &mut load => { done.unwrap(); break }
-                () = tokio::time::sleep(moment) => {
-                    engine.kill().unwrap();
-                    engine.wait().unwrap();
-                    kills += 1;
-                    engine = start();
-                }
-            }
+    let mut again = || {
+        engine.kill().unwrap();
+        engine.wait().unwrap();
+        engine = start();
+    };
+    let (mut kills, mut at_points) = (0, 0);
+    match mode {
+        Mode::At(point) => {
+            let stops = world.stops(point);
+            at_points += kill_at(&mut world, &stops, KILLS_AT_A_POINT, &mut again).await;
+        }
+        Mode::Acknowledged => {
+            at_points += kill_acknowledged(&mut world, KILLS_AT_A_POINT, &mut again).await;
+            world.run(|_| {}).await.unwrap();
+        }
+        _ => kills += kill_at_random(&mut world, &mut dice, &mut again).await,
+    }
+    if mode == Mode::Mixed {
+        for point in POINTS {
+            let stops = world.stops(point);
+            at_points += kill_at(&mut world, &stops, 1, &mut again).await;
         }
     }
     // Twice more while the queue drains; and now somebody has made room.
@@ -359,14 +466,32 @@ async fn round(run: Run, records: usize) -> Tally {
         );
     }
     world.stop().await;
-    Tally {
+    Some(Tally {
         runs: 1,
-        kills,
+        kills: kills + at_points,
+        at_points,
         posted: progress.posted,
         held,
         lost,
         doubled,
         other: report.differences.len() - lost - doubled + wrong.len(),
+    })
+}
+
+/// Kills the engine at random moments while everything happens.
+async fn kill_at_random(world: &mut World, dice: &mut Dice, mut again: impl FnMut()) -> u32 {
+    let mut kills = 0;
+    let load = world.run(|_| {});
+    tokio::pin!(load);
+    loop {
+        let moment = Duration::from_millis(dice.between(150, 1500));
+        tokio::select! {
+            done = &mut load => { done.unwrap(); return kills }
+            () = tokio::time::sleep(moment) => {
+                again();
+                kills += 1;
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Where the time comes from.
@@ -72,6 +72,59 @@ pub(crate) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// When a call is stopped on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing has happened in the system.
+    BeforeEffect,
+    /// It has happened, and the answer is on its way.
+    AfterEffect,
+}
+
+/// Where a server stops one call for ever, and says so: for whoever kills the caller at this very moment.
+#[derive(Debug, Clone, Default)]
+pub struct Gate(Arc<Mutex<Option<Stop>>>);
+
+#[derive(Debug)]
+struct Stop {
+    marker: &'static str,
+    moment: Moment,
+    reached: oneshot::Sender<()>,
+}
+
+impl Gate {
+    /// Stops the next call whose URL or body contains the marker; what this gives ends when it has come there. Takes the place of
+    /// what was to be stopped before.
+    pub fn stop(&self, marker: &'static str, moment: Moment) -> oneshot::Receiver<()> {
+        let (reached, waits) = oneshot::channel();
+        *lock(&self.0) = Some(Stop {
+            marker,
+            moment,
+            reached,
+        });
+        waits
+    }
+
+    /// Lets every call pass again.
+    pub fn open(&self) {
+        *lock(&self.0) = None;
+    }
+
+    /// Whether this call is stopped here; whoever waits for that knows it then.
+    fn stops(&self, request: &HttpRequest, moment: Moment) -> bool {
+        let mut waiting = lock(&self.0);
+        let here = |stop: &mut Stop| {
+            let marker = stop.marker.as_bytes();
+            let named = |bytes: &[u8]| bytes.windows(marker.len()).any(|part| part == marker);
+            stop.moment == moment && (named(request.url.as_bytes()) || named(&request.body))
+        };
+        let Some(stop) = waiting.take_if(here) else {
+            return false;
+        };
+        stop.reached.send(()).is_ok()
+    }
+}
+
 /// A simulator behind a port. Dropping it closes the port and every connection.
 #[derive(Debug)]
 pub struct Server {
@@ -79,6 +132,7 @@ pub struct Server {
     system: System,
     clock: ClockBox,
     lateness: Lateness,
+    gate: Gate,
     running: Option<Running>,
 }
 
@@ -129,6 +183,7 @@ impl Server {
             system: system.into(),
             clock: ClockBox(clock),
             lateness: Lateness::none(),
+            gate: Gate::default(),
             running: None,
         };
         server.run(listener);
@@ -149,6 +204,11 @@ impl Server {
     pub fn slow(&self, most: Duration) {
         let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         lock(&*self.lateness.0).0 = most;
+    }
+
+    /// Where its calls can be stopped.
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
     }
 
     /// Takes the machine off the network: new connections are refused, open ones cut.
@@ -184,7 +244,7 @@ impl Server {
             listener,
             self.system.clone(),
             self.clock.clone(),
-            self.lateness.clone(),
+            (self.lateness.clone(), self.gate.clone()),
             stopped,
         ));
         self.running = Some(Running { stop, task });
@@ -203,7 +263,7 @@ async fn accept(
     listener: TcpListener,
     system: System,
     clock: ClockBox,
-    lateness: Lateness,
+    (lateness, gate): (Lateness, Gate),
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -213,7 +273,7 @@ async fn accept(
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
                 let (system, clock) = (system.clone(), clock.clone());
-                connections.spawn(converse(stream, system, clock, lateness.clone()));
+                connections.spawn(converse(stream, system, clock, (lateness.clone(), gate.clone())));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
@@ -222,11 +282,23 @@ async fn accept(
     connections.shutdown().await;
 }
 
-async fn converse(stream: TcpStream, system: System, clock: ClockBox, lateness: Lateness) {
+async fn converse(
+    stream: TcpStream,
+    system: System,
+    clock: ClockBox,
+    (lateness, gate): (Lateness, Gate),
+) {
     // Without this, small answers wait for the peer's delayed acknowledgement.
     stream.set_nodelay(true).ok();
-    let service =
-        service_fn(move |request| answer(request, system.clone(), clock.clone(), lateness.draw()));
+    let service = service_fn(move |request| {
+        let gate = gate.clone();
+        answer(
+            request,
+            system.clone(),
+            clock.clone(),
+            (lateness.draw(), gate),
+        )
+    });
     // Ends in an error whenever a connection was cut on purpose.
     http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -243,7 +315,7 @@ async fn answer(
     request: hyper::Request<Incoming>,
     system: System,
     clock: ClockBox,
-    late: Duration,
+    (late, gate): (Duration, Gate),
 ) -> Result<hyper::Response<Payload>, Cut> {
     let Some(request) = read(request).await else {
         return respond(
@@ -255,7 +327,13 @@ async fn answer(
             None,
         );
     };
+    if gate.stops(&request, Moment::BeforeEffect) {
+        std::future::pending::<()>().await;
+    }
     let mut reply = system.handle(&request, (clock.0)());
+    if gate.stops(&request, Moment::AfterEffect) {
+        std::future::pending::<()>().await;
+    }
     if !late.is_zero() {
         pause(late).await;
     }

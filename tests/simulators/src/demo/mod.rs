@@ -25,7 +25,7 @@ mod world;
 
 pub use closing::{Closing, EngineCounts, Line, Money};
 pub use files::{definitions, plan};
-pub use pairing::{Account, Doing, Pairing, Part, Play, Starting, Tally};
+pub use pairing::{Account, Doing, Pairing, Part, Play, Point, Starting, Stopping, Tally};
 pub use plan::Options;
 pub use world::{CrosswalkRow, Progress, World};
 

@@ -2,7 +2,7 @@
 
 use super::{CrosswalkRow, Error, Listen, Options};
 use crate::books::Report;
-use crate::serve::Server;
+use crate::serve::{Gate, Moment, Server};
 use crate::webhooks::Delivery;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -31,6 +31,28 @@ pub struct Pairing {
     pub title: &'static str,
     /// Sets its systems up, each behind a port; nothing has been sent yet.
     pub start: fn(Options, Timestamp) -> Starting,
+}
+
+/// A moment at which the engine can be killed, seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// A call that writes has arrived, and nothing has been done yet.
+    BeforeEffect,
+    /// It has been done, and the answer is not on its way yet.
+    AfterEffect,
+    /// It logs on, or asks for a token: either of the two.
+    LogOn,
+    /// A later step of a write that takes several has arrived.
+    BetweenSteps,
+}
+
+/// A place where calls can be stopped, when, and what is in those calls.
+pub type Stopping = (Gate, Moment, &'static str);
+
+/// Stops a server's calls with these marks.
+pub(super) fn stopping(server: &Server, moment: Moment, marks: &[&'static str]) -> Vec<Stopping> {
+    let stop = |mark: &&'static str| (server.gate(), moment, *mark);
+    marks.iter().map(stop).collect()
 }
 
 /// One part of a demonstration.
@@ -115,6 +137,9 @@ pub trait Play: Debug + Send {
 
     /// The system that is off the network for a while.
     fn target(&mut self) -> &mut Server;
+
+    /// Where its calls are stopped to be killed at this point; nothing where it has no such moment.
+    fn stops(&self, point: Point) -> Vec<Stopping>;
 
     /// How far everything is.
     fn tally(&self) -> Tally;

@@ -1,7 +1,7 @@
 //! The world of a demonstration: a pairing's systems, and what happens to them part by part.
 
 use super::closing::{Closing, EngineCounts};
-use super::pairing::{Pairing, Part, Play};
+use super::pairing::{Pairing, Part, Play, Point, Stopping};
 use super::plan::Options;
 use super::{Error, Listen};
 use crate::books::Report;
@@ -221,6 +221,11 @@ impl World {
     pub fn closing(&self, engine: Option<&EngineCounts>) -> Closing {
         let refused = (self.tampered, self.refused);
         Closing::make(&self.play.account(), &self.play.tally(), refused, engine)
+    }
+
+    /// Where calls can be stopped, so that the engine is killed at this point.
+    pub fn stops(&self, point: Point) -> Vec<Stopping> {
+        self.play.stops(point)
     }
 
     /// From now on each of the target's answers comes back up to so much later.

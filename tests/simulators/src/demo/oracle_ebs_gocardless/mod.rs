@@ -9,14 +9,16 @@
 mod turns;
 
 use super::collector::{self, Collector};
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
+use super::pairing::{
+    Account, Doing, Pairing, Part, Play, Point, Stopping, Tally, starting, stopping,
+};
 use super::plan::{Options, amount_minor};
 use super::{CrosswalkRow, Error, Listen, site_head};
 use crate::books::{Expected, Report, compare, payment_of};
 use crate::entropy::Entropy;
 use crate::gocardless::{self, Kind, Party};
 use crate::oracle_ebs::{self, Fault, On, OrgId, Settings, Switches, User};
-use crate::serve::{Server, lock};
+use crate::serve::{Moment, Server, lock};
 use crate::webhooks::Delivery;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -198,6 +200,16 @@ impl Show {
         (made, to_post)
     }
 
+    /// How receipts get in.
+    fn mode(&self) -> &'static str {
+        match self.options.seed % 3 {
+            _ if self.turns.is_none() => "package",
+            0 => "package",
+            1 => "open_interface",
+            _ => "receipt_api",
+        }
+    }
+
     /// Settings by which receipts get in and calls are signed in. With every flow, receipts of the rest are made by the receipt API
     /// whatever the way is.
     fn way(&self) -> String {
@@ -207,12 +219,7 @@ impl Show {
         if self.turns.is_none() {
             return lockbox.to_owned();
         }
-        let seed = self.options.seed;
-        let mode = match seed % 3 {
-            0 => "package",
-            1 => "open_interface",
-            _ => "receipt_api",
-        };
+        let (seed, mode) = (self.options.seed, self.mode());
         let auth = if seed.is_multiple_of(2) {
             "token"
         } else {
@@ -307,6 +314,20 @@ impl Play for Show {
 
     fn target(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    fn stops(&self, point: Point) -> Vec<Stopping> {
+        let (first, second) = match self.mode() {
+            "package" => ("create_transmission", "submit_lockbox"),
+            "open_interface" => ("create_transmission", "arlplb"),
+            _ => ("create_and_apply", "gcreceipt/reverse"),
+        };
+        match point {
+            Point::BeforeEffect => stopping(&self.server, Moment::BeforeEffect, &[first]),
+            Point::AfterEffect => stopping(&self.server, Moment::AfterEffect, &[first, second]),
+            Point::LogOn => stopping(&self.server, Moment::AfterEffect, &["/login"]),
+            Point::BetweenSteps => stopping(&self.server, Moment::BeforeEffect, &[second]),
+        }
     }
 
     /// Each invoice is a payment, each payment that was paid out a receipt, and some of those are taken back; who has a mandate is

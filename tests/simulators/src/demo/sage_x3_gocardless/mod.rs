@@ -8,14 +8,16 @@
 
 use super::cast::{self, CURRENCIES, Fate, Fates, Payer};
 use super::collector::{self, Collector};
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
+use super::pairing::{
+    Account, Doing, Pairing, Part, Play, Point, Stopping, Tally, starting, stopping,
+};
 use super::plan::Options;
 use super::{CrosswalkRow, Error, Listen, site_head};
 use crate::books::{Posted, Report, compare};
 use crate::entropy::Entropy;
 use crate::gocardless::{self, Kind};
 use crate::sage_x3::{self, Fault, On, Settings, Switches, User};
-use crate::serve::{Server, lock};
+use crate::serve::{Moment, Server, lock};
 use crate::webhooks::Delivery;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -287,6 +289,17 @@ impl Play for Show {
 
     fn target(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    /// By the door of receipts, that of refunds and that of reversals; there is nothing to log on to, tokens are the engine's own,
+    /// and a write is one call.
+    fn stops(&self, point: Point) -> Vec<Stopping> {
+        let writes = ["YWSGAS", "mutation", ".%24create"];
+        match point {
+            Point::BeforeEffect => stopping(&self.server, Moment::BeforeEffect, &writes),
+            Point::AfterEffect => stopping(&self.server, Moment::AfterEffect, &writes),
+            Point::LogOn | Point::BetweenSteps => Vec::new(),
+        }
     }
 
     /// Each payment that was collected is an entry, and so is each refund and reversal. A payment that failed before it was

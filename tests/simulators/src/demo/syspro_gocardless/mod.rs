@@ -9,12 +9,14 @@ mod verdict;
 
 use super::cast::{self, CURRENCIES, Fate, Fates, Payer};
 use super::collector::{self, Collector};
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
+use super::pairing::{
+    Account, Doing, Pairing, Part, Play, Point, Stopping, Tally, starting, stopping,
+};
 use super::plan::Options;
 use super::{CrosswalkRow, Error, Listen, site_head, syspro};
 use crate::entropy::Entropy;
 use crate::gocardless;
-use crate::serve::{Server, lock};
+use crate::serve::{Moment, Server, lock};
 use crate::webhooks::Delivery;
 use jiff::Timestamp;
 use money::Turns;
@@ -240,6 +242,17 @@ impl Play for Show {
 
     fn target(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    fn stops(&self, point: Point) -> Vec<Stopping> {
+        let writes = ["ARSTPY", "CSHTWD"];
+        match point {
+            Point::BeforeEffect => stopping(&self.server, Moment::BeforeEffect, &writes),
+            Point::AfterEffect => stopping(&self.server, Moment::AfterEffect, &writes),
+            Point::LogOn => stopping(&self.server, Moment::AfterEffect, &["/Logon"]),
+            // Fields are added, then changed.
+            Point::BetweenSteps => stopping(&self.server, Moment::BeforeEffect, &["/Setup/Update"]),
+        }
     }
 
     /// Documents are receipts, their reversals, and payouts in the cash book.

@@ -10,11 +10,13 @@ mod masters;
 mod payroll;
 mod verdict;
 
-use super::pairing::{Account, Doing, Pairing, Part, Play, Tally, starting};
+use super::pairing::{
+    Account, Doing, Pairing, Part, Play, Point, Stopping, Tally, starting, stopping,
+};
 use super::plan::Options;
 use super::{CrosswalkRow, Error, Listen, site_head, syspro};
 use crate::paychex::{self, HookAuth, Sending};
-use crate::serve::{Server, lock};
+use crate::serve::{Moment, Server, lock};
 use crate::syspro::{LedgerCode, Period};
 use crate::webhooks::{Counts, Delivery, Sender};
 use bytes::Bytes;
@@ -221,6 +223,25 @@ impl Play for Show {
 
     fn target(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    /// Log-ons are those of SYSPRO, and the token of Paychex.
+    fn stops(&self, point: Point) -> Vec<Stopping> {
+        let writes = ["GENTJL", "BOMSEC", "GENSCD"];
+        match point {
+            Point::BeforeEffect => stopping(&self.server, Moment::BeforeEffect, &writes),
+            Point::AfterEffect => stopping(&self.server, Moment::AfterEffect, &writes),
+            Point::LogOn => {
+                let mut both = stopping(&self.server, Moment::AfterEffect, &["/Logon"]);
+                both.extend(stopping(
+                    &self.source,
+                    Moment::AfterEffect,
+                    &["/auth/oauth"],
+                ));
+                both
+            }
+            Point::BetweenSteps => Vec::new(),
+        }
     }
 
     /// Each check is a delivery, and those of a period end in one journal; organizations and hires are masters.
