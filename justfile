@@ -21,9 +21,9 @@ validate:
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
 
-# SIGKILL at random moments under load: ROUNDS of EVENTS each with the target fast, slow, ambiguous and down, and with a
-# disk that fills up (40 make 200 runs).
-kill-campaign ROUNDS="40" EVENTS="150":
+# SIGKILL under load, with every flow: ROUNDS of EVENTS at random moments, each with the target fast, slow, ambiguous and down
+# and with a disk that fills up, and at each named point (20 make about 185 runs: not every pairing has every point).
+kill-campaign ROUNDS="20" EVENTS="150":
     cargo build --release
     ML_TEST_BINARY={{justfile_directory()}}/target/release/ml-connector \
         ML_KILL_ROUNDS={{ROUNDS}} ML_KILL_EVENTS={{EVENTS}} cargo test --test tests kill:: -- --nocapture

@@ -248,9 +248,11 @@ impl Lab {
         std::fs::read_to_string(self.sealed.path("engine.log")).unwrap_or_default()
     }
 
+    /// The log's end, and before it what was held last.
     pub(super) fn log_tail(&self) -> String {
         let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(15)..].join("\n")
+        let end = |lines: Vec<&str>| lines[lines.len().saturating_sub(15)..].join("\n");
+        let held = log.lines().filter(|line| line.contains("\"held\""));
+        format!("{}\n\n{}", end(held.collect()), end(log.lines().collect()))
     }
 }
