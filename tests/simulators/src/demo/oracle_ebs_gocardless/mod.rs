@@ -200,6 +200,12 @@ impl Show {
         (made, to_post)
     }
 
+    /// How calls are signed in.
+    fn auth(&self) -> &'static str {
+        let token = self.turns.is_some() && self.options.seed.is_multiple_of(2);
+        if token { "token" } else { "basic" }
+    }
+
     /// How receipts get in.
     fn mode(&self) -> &'static str {
         match self.options.seed % 3 {
@@ -219,12 +225,7 @@ impl Show {
         if self.turns.is_none() {
             return lockbox.to_owned();
         }
-        let (seed, mode) = (self.options.seed, self.mode());
-        let auth = if seed.is_multiple_of(2) {
-            "token"
-        } else {
-            "basic"
-        };
+        let (mode, auth) = (self.mode(), self.auth());
         format!(
             "{lockbox}\
              \x20     write_mode: {mode}\n\
@@ -325,6 +326,7 @@ impl Play for Show {
         match point {
             Point::BeforeEffect => stopping(&self.server, Moment::BeforeEffect, &[first]),
             Point::AfterEffect => stopping(&self.server, Moment::AfterEffect, &[first, second]),
+            Point::LogOn if self.auth() == "basic" => Vec::new(),
             Point::LogOn => stopping(&self.server, Moment::AfterEffect, &["/login"]),
             Point::BetweenSteps => stopping(&self.server, Moment::BeforeEffect, &[second]),
         }
