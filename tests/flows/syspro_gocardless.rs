@@ -10,9 +10,10 @@ use super::collector::{self, BEGIN, kept};
 use super::{Script, Story};
 use jiff::Timestamp;
 use ml_connector_simulators::books::{self, Posted};
+use ml_connector_simulators::demo::syspro_gocardless::form_fields;
 use ml_connector_simulators::gocardless::{self, Kind};
 use ml_connector_simulators::serve::lock;
-use ml_connector_simulators::syspro::{self, FormField, Operator, Period, Switches};
+use ml_connector_simulators::syspro::{self, Operator, Period, Switches};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
@@ -44,22 +45,6 @@ const PAYOUTS: &str = "  - use: syspro-gocardless/payouts\n    params:\n      \
     clearing_banks: { GBP: GC, EUR: GC, SEK: GC }\n      banks: { GBP: NB, EUR: NB, SEK: NB }\n      \
     transfer_code: 10-1190\n      fee_code: 10-6910\n      tax_code: 00-2310\n";
 
-/// Custom form fields of the registers: name, column, type.
-const FIELDS: [(&str, &str, char); 12] = [
-    ("GCC001", "GcCustomer", 'A'),
-    ("GCM001", "GcMandate", 'A'),
-    ("GCM002", "GcMandateStatus", 'A'),
-    ("GCM003", "GcMandateScheme", 'A'),
-    ("GCM004", "GcMandateDate", 'D'),
-    ("GCS001", "GcSubscription", 'A'),
-    ("GCS002", "GcSubscriptionStatus", 'A'),
-    ("GCS003", "GcSubscriptionAmount", 'N'),
-    ("GCS004", "GcSubscriptionRhythm", 'A'),
-    ("GCF001", "GcFailedPayment", 'A'),
-    ("GCF002", "GcFailureCause", 'A'),
-    ("GCF003", "GcFailureDate", 'D'),
-];
-
 /// Account, name and currency of everybody who pays.
 const PEOPLE: [(&str, &str, &str); 3] = [
     ("0000417", "Brookfield & Sons <Leeds>", "GBP"),
@@ -87,15 +72,7 @@ impl Cast {
         erp.set_operator("GC", operator);
         erp.set_odata_user("reader", "odata-value");
         let company = erp.company_mut("EDU1").unwrap();
-        company.form_fields = FIELDS
-            .map(|(name, column, kind)| FormField {
-                form: "CUS".to_owned(),
-                name: name.to_owned(),
-                column: column.to_owned(),
-                kind,
-                length: 255,
-            })
-            .to_vec();
+        company.form_fields = form_fields();
         let mut ids = Vec::new();
         for (code, name, currency) in PEOPLE {
             ids.push(collector::payer(&mut collector, name, currency));

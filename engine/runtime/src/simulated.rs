@@ -53,7 +53,7 @@ impl ManualClock {
         self.change(|now| now.checked_add(by).unwrap_or(Timestamp::MAX));
     }
 
-    /// Moves forward to `to`; a time that has passed changes nothing.
+    /// Moves forward to `to`; to a time that has passed it does not go back.
     pub fn advance_to(&self, to: Timestamp) {
         self.change(|now| now.max(to));
     }

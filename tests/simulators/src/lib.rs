@@ -3,8 +3,8 @@
 //! Each system is one `Simulator` with `handle(&mut self, &HttpRequest, now) -> Reply`: no socket, no clock, no thread,
 //! so that a test decides what time it is and in which order things happen. [`serve`] puts any of them behind a real
 //! loopback port, on the real clock for the demo and for the tests that kill the engine, on a test's own for the stories of the
-//! flows; [`webhooks`] delivers the notifications that a
-//! system wants to send, and [`books`] compares what both sides hold, without asking the engine.
+//! flows; [`webhooks`] delivers the notifications that a system wants to send, and [`books`] compares what both sides hold,
+//! without asking the engine.
 //!
 //! **Invariants.** A simulator refuses what the real system refuses; where the fact sheet calls something unverified, a
 //! switch decides, and tests are expected to pass under each of its positions. Every rule names the section of the fact

@@ -462,7 +462,7 @@ impl Turn<'_> {
     }
 
     /// The answer is not known. Only the declared repeat safety opens a way back to sending: that under which it was sent,
-    /// as far as it is the present one too, or a look-up.
+    /// as far as it is the present one too, or a look-up for what was claimed.
     fn unknown(&mut self, why: String) -> DeliveryState {
         self.progress.content = Content::Fixed;
         if let RepeatSafety::LookUp { settle, .. } = self.policy.repeat {

@@ -192,7 +192,6 @@ impl SessionAuth {
                     tokio::select! {
                         biased;
                         () = stopping.cancelled() => return Err(Failure::Stopping),
-                        // The sender is in the scope that `self` holds.
                         () = changes.changed() => {}
                     }
                 }

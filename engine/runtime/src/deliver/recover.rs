@@ -53,7 +53,8 @@ pub(super) async fn lost(
     settle(context, &delivery, event, &policy, With::default()).await
 }
 
-/// Whether what is under way was harmless to repeat when it was claimed, as everything is that only reads.
+/// Whether what is under way was harmless to repeat when it was claimed: everything is that only reads, and a write
+/// that changes nothing the second time. Of the rest a definition that only reads by now proves nothing.
 fn is_harmless(delivery: &Delivery) -> bool {
     let claimed_as = delivery.progress.claimed_as;
     claimed_as.is_none_or(|kind| kind == RepeatKind::Natural)

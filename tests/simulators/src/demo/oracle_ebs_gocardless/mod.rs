@@ -202,7 +202,7 @@ impl Show {
 
     /// How calls are signed in.
     fn auth(&self) -> &'static str {
-        let token = self.turns.is_some() && self.options.seed.is_multiple_of(2);
+        let token = self.turns.is_some() && (self.options.seed / 4).is_multiple_of(2);
         if token { "token" } else { "basic" }
     }
 
@@ -320,7 +320,7 @@ impl Play for Show {
     fn stops(&self, point: Point) -> Vec<Stopping> {
         let (first, second) = match self.mode() {
             "package" => ("create_transmission", "submit_lockbox"),
-            "open_interface" => ("create_transmission", "arlplb"),
+            "open_interface" => ("create_transmission", "ARLPLB"),
             _ => ("create_and_apply", "gcreceipt/reverse"),
         };
         match point {

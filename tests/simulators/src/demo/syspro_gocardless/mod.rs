@@ -17,6 +17,7 @@ use super::{CrosswalkRow, Error, Listen, site_head, syspro};
 use crate::entropy::Entropy;
 use crate::gocardless;
 use crate::serve::{Moment, Server, lock};
+use crate::syspro::FormField;
 use crate::webhooks::Delivery;
 use jiff::Timestamp;
 use money::Turns;
@@ -311,4 +312,32 @@ fn open_accounts(people: &[Payer], company: &mut crate::syspro::Company) {
                 .insert("PaymentsAllowed".to_owned(), "N".to_owned());
         }
     }
+}
+
+/// Custom form fields of the registers: name, column, type.
+const FIELDS: [(&str, &str, char); 12] = [
+    ("GCC001", "GcCustomer", 'A'),
+    ("GCM001", "GcMandate", 'A'),
+    ("GCM002", "GcMandateStatus", 'A'),
+    ("GCM003", "GcMandateScheme", 'A'),
+    ("GCM004", "GcMandateDate", 'D'),
+    ("GCS001", "GcSubscription", 'A'),
+    ("GCS002", "GcSubscriptionStatus", 'A'),
+    ("GCS003", "GcSubscriptionAmount", 'N'),
+    ("GCS004", "GcSubscriptionRhythm", 'A'),
+    ("GCF001", "GcFailedPayment", 'A'),
+    ("GCF002", "GcFailureCause", 'A'),
+    ("GCF003", "GcFailureDate", 'D'),
+];
+
+/// The custom form fields that the registers are kept in, as an administrator sets them up.
+pub fn form_fields() -> Vec<FormField> {
+    let field = |(name, column, kind): (&str, &str, char)| FormField {
+        form: "CUS".to_owned(),
+        name: name.to_owned(),
+        column: column.to_owned(),
+        kind,
+        length: 255,
+    };
+    FIELDS.map(field).to_vec()
 }

@@ -6,29 +6,14 @@
 use super::super::cast::{Member, Payer, member, sign};
 use super::super::collector::ask;
 use super::super::pairing::Part;
+use super::form_fields;
 use crate::books::Difference;
 use crate::gocardless::{Kind, Simulator};
-use crate::syspro::{self, Company, FormField};
+use crate::syspro::{self, Company};
 use jiff::Timestamp;
 use ml_connector_core::http::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// Custom form fields: name, column, type.
-const FIELDS: [(&str, &str, char); 12] = [
-    ("GCC001", "GcCustomer", 'A'),
-    ("GCM001", "GcMandate", 'A'),
-    ("GCM002", "GcMandateStatus", 'A'),
-    ("GCM003", "GcMandateScheme", 'A'),
-    ("GCM004", "GcMandateDate", 'D'),
-    ("GCS001", "GcSubscription", 'A'),
-    ("GCS002", "GcSubscriptionStatus", 'A'),
-    ("GCS003", "GcSubscriptionAmount", 'N'),
-    ("GCS004", "GcSubscriptionRhythm", 'A'),
-    ("GCF001", "GcFailedPayment", 'A'),
-    ("GCF002", "GcFailureCause", 'A'),
-    ("GCF003", "GcFailureDate", 'D'),
-];
 
 /// Those who come later.
 const NEWCOMERS: [Member; 4] = [
@@ -55,14 +40,7 @@ pub(super) struct Registers {
 impl Registers {
     /// Before anything happens: everybody's mandate is there.
     pub(super) fn new(people: &[Payer], company: &mut Company) -> Self {
-        let field = |(name, column, kind): (&str, &str, char)| FormField {
-            form: "CUS".to_owned(),
-            name: name.to_owned(),
-            column: column.to_owned(),
-            kind,
-            length: 255,
-        };
-        company.form_fields = FIELDS.map(field).to_vec();
+        company.form_fields = form_fields();
         Self {
             listed: people.len(),
             ..Self::default()
@@ -155,7 +133,7 @@ impl Registers {
                 });
             }
         };
-        let failures = last_failures(collector);
+        let failures = failures(collector);
         let text =
             |record: &Value, name: &str| record[name].as_str().unwrap_or_default().to_owned();
         for payer in people {
@@ -176,9 +154,9 @@ impl Registers {
             check(code, "GcMandateStatus", &[text(&mandate, "status")]);
             check(code, "GcMandateScheme", &[scheme]);
             // Of several that are written at the same time, any may be the last.
-            if let Some(last) = failures.get(&payer.customer).filter(|own| own.all == 1) {
-                check(code, "GcFailedPayment", &last.payments);
-                check(code, "GcFailureCause", &last.causes);
+            if let Some(own) = failures.get(&payer.customer) {
+                check(code, "GcFailedPayment", &own.payments);
+                check(code, "GcFailureCause", &own.causes);
             }
         }
         for (code, id) in &self.subscriptions {
@@ -201,37 +179,25 @@ impl Registers {
     }
 }
 
-/// The payments that failed last for each customer, and why: several where it was in the same moment.
-fn last_failures(collector: &Simulator) -> BTreeMap<String, Failures> {
-    let mut last: BTreeMap<String, Failures> = BTreeMap::new();
+/// The payments that failed for each customer, and why.
+fn failures(collector: &Simulator) -> BTreeMap<String, Failures> {
+    let mut all: BTreeMap<String, Failures> = BTreeMap::new();
     for event in collector.events() {
         let failed = matches!(event.action, "failed" | "charged_back" | "cancelled");
         let Some(payment) = event.payment.filter(|_| failed) else {
             continue;
         };
         let customer = collector.payer_of(payment).unwrap_or_default();
-        let own = last.entry(customer.to_owned()).or_default();
-        own.all += 1;
-        if own.at < Some(event.at) {
-            *own = Failures {
-                at: Some(event.at),
-                all: own.all,
-                ..Failures::default()
-            };
-        }
-        if own.at == Some(event.at) {
-            own.payments.push(payment.to_owned());
-            own.causes
-                .push(format!("{}: {}", event.action, event.cause));
-        }
+        let own = all.entry(customer.to_owned()).or_default();
+        own.payments.push(payment.to_owned());
+        own.causes
+            .push(format!("{}: {}", event.action, event.cause));
     }
-    last
+    all
 }
 
 #[derive(Debug, Default)]
 struct Failures {
-    all: usize,
-    at: Option<Timestamp>,
     payments: Vec<String>,
     causes: Vec<String>,
 }

@@ -58,10 +58,14 @@ pub(super) struct Payroll {
 
 impl Payroll {
     pub(super) fn new(options: &Options, client: (&str, &str), now: Timestamp) -> Self {
-        let switches = Switches {
+        let mut switches = Switches {
             notification_repeat: options.retry_gap,
             ..Switches::default()
         };
+        if options.every_flow {
+            // Who is killed every second asks for a token at every start.
+            switches.token_requests_per_minute = 600;
+        }
         let mut simulator = Simulator::new(switches, options.seed);
         simulator.set_client(client.0, Client::reader(client.1));
         let company = simulator.add_company("01234567", "NORTHWIND VALVE WORKS LLC");
