@@ -318,21 +318,21 @@ const PARTS_AT_A_POINT: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kills the engine in the middle of calls, in the order of what can be stopped, and lets the world go on meanwhile, until it was
-/// killed so often or no such call comes any more. Gives how often.
+/// killed so often, or everything has happened and no such call comes any more. Gives how often.
 async fn kill_at(world: &mut World, point: Point, most: usize, mut again: impl FnMut()) -> u32 {
     let stops = world.stops(point);
     // Who is logged on does not log on once more: there the stop is in place before the engine starts.
     let starts_first = point == Point::LogOn;
-    let (mut kills, mut missed) = (0, 0);
+    let (mut kills, mut missed, mut more) = (0, 0, true);
     for (gate, moment, marker) in stops.iter().cycle() {
-        if kills == most || missed == stops.len() {
+        if kills == most || (missed >= stops.len() && !more) {
             break;
         }
         let reached = gate.stop(marker, *moment);
         if starts_first {
             again();
         }
-        if is_reached(world, reached).await {
+        if is_reached(world, reached, &mut more).await {
             missed = 0;
             kills += 1;
             if !starts_first {
@@ -349,8 +349,8 @@ async fn kill_at(world: &mut World, point: Point, most: usize, mut again: impl F
     u32::try_from(kills).unwrap()
 }
 
-/// Whether a call is stopped within some parts, and what follows from them.
-async fn is_reached(world: &mut World, reached: impl Future) -> bool {
+/// Whether a call is stopped within some parts, and what follows from them; and whether there are more parts.
+async fn is_reached(world: &mut World, reached: impl Future, more: &mut bool) -> bool {
     let mut parts = PARTS_AT_A_POINT;
     let mut left = PATIENCE;
     tokio::pin!(reached);
@@ -359,7 +359,8 @@ async fn is_reached(world: &mut World, reached: impl Future) -> bool {
         tokio::select! {
             _ = &mut reached => return true,
             () = tokio::time::sleep(pace) => {
-                if parts > 0 && world.advance().await.unwrap() {
+                if *more && parts > 0 {
+                    *more = world.advance().await.unwrap();
                     parts -= 1;
                 } else {
                     left = left.saturating_sub(pace);
