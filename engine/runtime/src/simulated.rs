@@ -80,6 +80,11 @@ impl ManualClock {
             .find(|until| *until > now)
     }
 
+    /// Whether anything sleeps until exactly this time.
+    pub fn is_awaited(&self, until: Timestamp) -> bool {
+        held(&self.inner.sleepers).contains_key(&until)
+    }
+
     /// Moves to the earliest time that anything sleeps until; `false` if nothing sleeps.
     pub fn advance_to_next(&self) -> bool {
         let next = self.next_wake();

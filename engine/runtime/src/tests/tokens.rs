@@ -5,7 +5,7 @@ use super::definitions::{
 };
 use super::systems::Fault;
 use super::world::World;
-use crate::SecretSource as _;
+use crate::{Clock as _, SecretSource as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ml_connector_core::delivery::StateKind;
@@ -121,6 +121,13 @@ async fn a_refresh_token_is_renewed_in_time_though_nothing_is_asked() {
             })
             .await;
         assert_eq!(world.payments.state().issued.len(), times);
+        // It is stored by a thread of its own, and whoever keeps it counts from then: the clock stands still until then.
+        let next = world.clock.now() + WITHIN;
+        world
+            .until_true("the next renewal is planned", async || {
+                world.clock.is_awaited(next)
+            })
+            .await;
     };
     issued(1).await;
     for times in 2..=5 {
