@@ -1,7 +1,8 @@
 //! Any simulator behind a real loopback port, for the demonstration, for tests that kill the engine, and for stories.
 //!
-//! This is the crate's only place with sockets towards the engine and with a real clock; whoever has another clock gives it. Cut connections are cut for
-//! real: the service fails, and the socket closes without a byte, or in the middle of a body.
+//! This is the crate's only place with sockets towards the engine and with a real clock; whoever has another clock gives
+//! it. Cut connections are cut for real: the service fails, and the socket closes without a byte, or in the middle of a
+//! body.
 
 use crate::Reply;
 use crate::entropy::Entropy;

@@ -126,10 +126,7 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
             .cx
             .report(Diagnostic::error(codes::EXCLUSIVE_KEYS, cursor.span, what));
     }
-    told_apart(reader);
-    if !by_content {
-        told_apart_in_vain(reader);
-    }
+    told_apart(reader, by_content);
     let paths = |key| match reader.opt_object("fingerprint") {
         Some(one) if one.node(key).is_some() => one.paths(key),
         Some(_) | None => Vec::new(),
@@ -156,30 +153,27 @@ fn poll(reader: &Reader<'_, '_>) -> Poll {
     }
 }
 
-/// The id of a list says something only where the lists of one reading are compared with those of the next.
-fn told_apart_in_vain(reader: &Reader<'_, '_>) {
-    let over = reader.opt_object("over");
-    let Some(id) = over.as_ref().and_then(|over| over.node("id")) else {
-        return;
-    };
-    let what = "`id` in `over` says something only beside `detect: fingerprint`";
-    let finding = Diagnostic::error(codes::EXCLUSIVE_KEYS, id.span, what).help("remove `id`");
-    reader.cx.report(finding);
-}
-
-/// An item is gone from the list in which it stood; where there are several, each needs an id.
-fn told_apart(reader: &Reader<'_, '_>) {
-    let deleted = reader.word("deleted", &[("ignore", false), ("event", true)]) == Some(true);
+/// An item is gone from the list in which it stood; where there are several, each needs an id. The id says nothing where the
+/// lists of one reading are not compared with those of the next.
+fn told_apart(reader: &Reader<'_, '_>, by_content: bool) {
     let (Some(over), Some(node)) = (reader.opt_object("over"), reader.node("over")) else {
         return;
     };
-    if deleted && over.node("id").is_none() {
-        let what = "`id` is missing in `over`, and `deleted: event` needs it";
-        let help = "`id`: Where the id of an item of the list stands that the poll goes over. An item is gone when the list \
-                    in which it stood is read and lacks it; the id tells these lists apart.";
-        let finding = Diagnostic::error(codes::MISSING_KEY, node.span, what).help(help);
-        reader.cx.report(finding);
-    }
+    let deleted = reader.word("deleted", &[("ignore", false), ("event", true)]) == Some(true);
+    let finding = match over.node("id") {
+        Some(id) if !by_content => {
+            let what = "`id` in `over` says something only beside `detect: fingerprint`";
+            Diagnostic::error(codes::EXCLUSIVE_KEYS, id.span, what).help("remove `id`")
+        }
+        None if deleted => {
+            let what = "`id` is missing in `over`, and `deleted: event` needs it";
+            let help = "`id`: Where the id of an item of the list stands that the poll goes over. An item is gone when the list \
+                        in which it stood is read and lacks it; the id tells these lists apart.";
+            Diagnostic::error(codes::MISSING_KEY, node.span, what).help(help)
+        }
+        Some(_) | None => return,
+    };
+    reader.cx.report(finding);
 }
 
 fn cursor(reader: &Reader<'_, '_>) -> Cursor {
